@@ -1,0 +1,56 @@
+# Everything runs in .venv with the versions of requirements.lock. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test kill lint types check docs lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(READY) ## the whole way, on this machine: capture, Kafka, workers, Elasticsearch
+	@$(BIN)/tapline demo
+
+test: $(READY) ## unit, integration and golden tests, the latter two against real engines
+	$(BIN)/pytest -m "not kill" $(PYTEST_ARGS)
+
+kill: $(READY) ## kill and restart everything in the middle of a stream (TAPLINE_CHAOS_SECONDS=600 for the long run)
+	$(BIN)/pytest -m kill $(PYTEST_ARGS)
+
+lint: $(READY) ## style (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## types (mypy, strict)
+	$(BIN)/mypy
+
+check: lint types test kill ## all of these
+
+docs: $(READY) ## write the reference pages that follow from the code
+	$(BIN)/python -m docs.generate
+
+lock: ## write requirements.lock anew from the newest versions that pyproject.toml allows
+	@scratch=$$(mktemp -d); trap 'rm -r "$$scratch"' EXIT; \
+	$(PYTHON) -m venv "$$scratch"; \
+	"$$scratch/bin/pip" install --quiet --editable .[dev]; \
+	{ echo '# Written by make lock; the versions that make and CI install.'; \
+	  "$$scratch/bin/pip" freeze --exclude-editable; } > requirements.lock
+
+clean: ## stop the engines, forget their data and the environment
+	@if [ -x $(BIN)/tapline ]; then $(BIN)/tapline down --forget; fi
+	rm -rf .tapline $(VENV) .mypy_cache .ruff_cache .hypothesis build *.egg-info
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || \
+	  { echo 'make: Python 3.11 or 3.12 is needed: install it (apt install python3), or name it: make PYTHON=/path/to/python' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo 'make: this Python cannot make virtual environments: apt install python3-venv' >&2; exit 1; }
+	@echo 'make: preparing $(VENV) (once; some minutes)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .[dev]
+	@touch $@
