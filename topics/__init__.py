@@ -1,0 +1,1 @@
+"""The contract between the parts: records, their encoding, and the Kafka topics they travel in."""

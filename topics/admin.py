@@ -1,0 +1,176 @@
+"""Creating and checking the topics in Kafka."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
+from msgspec import Struct
+
+from topics.catalog import CATALOG, Topic
+from topics.errors import TaplineError
+from topics.settings import KafkaSettings
+
+_TIMEOUT: Final = 10.0
+_SERVED_TIMEOUT: Final = 60.0
+_BETWEEN_TRIES: Final = 0.1
+
+
+class TopicState(Struct, kw_only=True):
+    """One topic as it should be and as it is; ``problem`` is empty when they agree."""
+
+    name: str
+    purpose: str
+    exists: bool
+    partitions: int
+    replication: int
+    problem: str = ""
+
+
+def connect(settings: KafkaSettings) -> tuple[AdminClient, ClusterMetadata]:
+    """Reach the cluster, or say in one line what to do."""
+    try:
+        admin = AdminClient(settings.client() | {"log_level": "0"})
+        return admin, admin.list_topics(timeout=_TIMEOUT)
+    except KafkaException as error:
+        reason = error.args[0].str() if error.args else str(error)
+        raise TaplineError(
+            f"cannot reach Kafka at {settings.bootstrap} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
+        ) from error
+
+
+def wanted_partitions(topic: Topic, settings: KafkaSettings) -> int:
+    """How many partitions a topic should have under these settings."""
+    return topic.partitions or settings.partitions
+
+
+def create(settings: KafkaSettings) -> list[str]:
+    """Create the topics that are missing and return their names; those that exist are left as they are."""
+    admin, metadata = connect(settings)
+    missing = [topic for topic in CATALOG if topic.name(settings.prefix) not in metadata.topics]
+    if not missing:
+        return []
+    futures: dict[str, Future[None]] = admin.create_topics(
+        [
+            NewTopic(
+                topic.name(settings.prefix),
+                num_partitions=wanted_partitions(topic, settings),
+                replication_factor=settings.replication,
+                config=_config(topic),
+            )
+            for topic in missing
+        ],
+        operation_timeout=_TIMEOUT,
+    )
+    created = []
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
+        else:
+            created.append(name)
+    _wait_until_served(settings, {topic.name(settings.prefix): wanted_partitions(topic, settings) for topic in missing})
+    return created
+
+
+def _wait_until_served(settings: KafkaSettings, wanted: dict[str, int]) -> None:
+    """Wait until every partition of new topics answers.
+
+    A topic is there before its partitions are served. A producer that is refused at first and has
+    several requests under way would then have them written out of order, or take one for a duplicate.
+    """
+    consumer = Consumer(settings.client() | {"group.id": f"{settings.prefix}-admin", "log_level": 0})
+    deadline = time.monotonic() + _SERVED_TIMEOUT
+    try:
+        for name, partitions in wanted.items():
+            for number in range(partitions):
+                _wait_until_answered(consumer, TopicPartition(name, number), deadline)
+    finally:
+        consumer.close()
+
+
+def _wait_until_answered(consumer: Consumer, partition: TopicPartition, deadline: float) -> None:
+    while True:
+        try:
+            consumer.get_watermark_offsets(partition, timeout=_TIMEOUT)
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise TaplineError(
+                    f"topic {partition.topic} was created and is not served yet ({error.args[0].str()}):"
+                    " see the brokers' logs, then run `tapline topics verify`"
+                ) from error
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return
+
+
+def states(settings: KafkaSettings) -> list[TopicState]:
+    """Every topic of the catalog as it is in Kafka, with what is wrong with it."""
+    admin, metadata = connect(settings)
+    found = []
+    for topic in CATALOG:
+        name = topic.name(settings.prefix)
+        there = metadata.topics.get(name)
+        if there is None:
+            found.append(
+                TopicState(
+                    name=name,
+                    purpose=topic.purpose,
+                    exists=False,
+                    partitions=0,
+                    replication=0,
+                    problem="missing: run `tapline topics create`",
+                )
+            )
+            continue
+        partitions = len(there.partitions)
+        replication = min((len(p.replicas) for p in there.partitions.values()), default=0)
+        found.append(
+            TopicState(
+                name=name,
+                purpose=topic.purpose,
+                exists=True,
+                partitions=partitions,
+                replication=replication,
+                problem=_problem(topic, settings, partitions, replication, _cleanup_policy(admin, name)),
+            )
+        )
+    return found
+
+
+def verify(settings: KafkaSettings) -> None:
+    """Raise :class:`TaplineError` naming the first topic that is missing or other than it should be."""
+    for state in states(settings):
+        if state.problem:
+            raise TaplineError(f"topic {state.name} is {state.problem}")
+
+
+def _problem(topic: Topic, settings: KafkaSettings, partitions: int, replication: int, cleanup: str) -> str:
+    wanted = wanted_partitions(topic, settings)
+    if partitions != wanted:
+        return f"of {partitions} partitions, not {wanted}: set kafka.partitions to {partitions}, or see docs/how-to"
+    if replication < settings.replication:
+        return f"replicated {replication} times, not {settings.replication}: raise it with kafka-reassign-partitions"
+    if ("compact" in cleanup) != topic.compacted:
+        return f"kept with cleanup.policy={cleanup}: set it to {_config(topic)['cleanup.policy']}"
+    return ""
+
+
+def _cleanup_policy(admin: AdminClient, name: str) -> str:
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    entries = admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource].result()
+    return str(entries["cleanup.policy"].value)
+
+
+def _config(topic: Topic) -> dict[str, str]:
+    common = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(8 * 1024 * 1024)}
+    if topic.compacted:
+        # An older value is needed until the commit that makes it the older one; segments end so that compaction comes.
+        lag = {"min.compaction.lag.ms": str(60 * 60 * 1000), "segment.ms": str(30 * 60 * 1000)}
+        return common | {"cleanup.policy": "compact"} | lag
+    return common | {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
