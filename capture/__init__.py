@@ -1,0 +1,1 @@
+"""Capture nodes: read packets, make records, publish batches and mark windows."""

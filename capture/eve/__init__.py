@@ -1,0 +1,1 @@
+"""Suricata's events (EVE JSON) into records."""

@@ -1,0 +1,73 @@
+"""The two ends of an event."""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from typing import Any, Final
+
+from capture.community_id import PORT_PROTOCOLS, community_id, icmp_ports
+from capture.eve.errors import EveError
+from capture.eve.events import Event
+
+NAMES: Final = {
+    0: "hopopt", 1: "icmp", 2: "igmp", 4: "ipv4", 6: "tcp", 17: "udp", 41: "ipv6", 46: "rsvp", 47: "gre", 50: "esp",
+    51: "ah", 58: "ipv6-icmp", 88: "eigrp", 89: "ospf", 94: "ipip", 103: "pim", 112: "vrrp", 115: "l2tp", 132: "sctp",
+}  # fmt: skip
+_NUMBERS: Final = {name: number for number, name in NAMES.items()} | {
+    "icmpv6": 58, "ospfigp": 89, "ospf-igp": 89, "ipencap": 4, "ip": 0,
+}  # fmt: skip
+"""Numbers by the names of ``/etc/protocols``, from which Suricata has them."""
+
+_ICMP: Final = frozenset({1, 58})
+
+
+def ends_of(event: Event) -> dict[str, Any]:
+    """The fields of :class:`~topics.records.Endpoints`; the community id is Suricata's own where it gives one."""
+    if not event.src_ip or not event.dest_ip:
+        return {"community_id": event.community_id}
+    source, destination = _packed(event.src_ip), _packed(event.dest_ip)
+    protocol = _number(event.proto)
+    community = event.community_id
+    if not community and protocol is not None and len(source) == len(destination):
+        community = _community(event, protocol, source, destination)
+    with_ports = protocol in PORT_PROTOCOLS
+    return {
+        "community_id": community,
+        "source_ip": _text(source),
+        "destination_ip": _text(destination),
+        "source_port": event.src_port if with_ports else 0,
+        "destination_port": event.dest_port if with_ports else 0,
+        "transport": "" if protocol is None else NAMES.get(protocol) or f"protocol-{protocol}",
+        "protocol_number": protocol or 0,
+        "vlan_id": event.vlan[-1] if event.vlan else 0,
+    }
+
+
+def _community(event: Event, protocol: int, source: bytes, destination: bytes) -> str:
+    if protocol in PORT_PROTOCOLS:
+        ports = event.src_port.to_bytes(2, "big") + event.dest_port.to_bytes(2, "big")
+        return community_id(protocol, source, destination, ports)
+    if protocol in _ICMP and event.icmp_type is not None:
+        first, second, one_way = icmp_ports(protocol, event.icmp_type, event.icmp_code)
+        ports = first.to_bytes(2, "big") + second.to_bytes(2, "big")
+        return community_id(protocol, source, destination, ports, one_way=one_way)
+    return community_id(protocol, source, destination)
+
+
+def _number(protocol: str) -> int | None:
+    """The IP protocol's number; Suricata writes those without a name as ``002``."""
+    name = protocol.lower()
+    if name.isascii() and name.isdigit() and int(name) < 256:
+        return int(name)
+    return _NUMBERS.get(name)
+
+
+def _packed(address: str) -> bytes:
+    try:
+        return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+    except (OSError, ValueError) as error:
+        raise EveError("eve-address", f"{address[:64]!r} is no IP address") from error
+
+
+def _text(packed: bytes) -> str:
+    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)

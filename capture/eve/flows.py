@@ -1,0 +1,101 @@
+"""Flow and netflow events."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from capture.eve.events import Event, FlowPart, NetflowPart, TcpPart
+from topics.records import Flow
+
+_APPLICATIONS: Final = {
+    "": "", "failed": "", "unknown": "", "none": "", "dcerpc": "RPC", "ftp-data": "FTP_DATA", "ftp": "FTP_CONTROL",
+    "ikev2": "IPSec", "ike": "IPSec", "krb5": "Kerberos", "rfb": "VNC", "smb": "SMBv23", "modbus": "Modbus",
+    "bittorrent-dht": "BitTorrent", "postgresql": "PostgreSQL", "pgsql": "PostgreSQL", "websocket": "WebSocket",
+    "telnet": "Telnet", "ssdp": "SSDP", "http2": "HTTP2", "pop3": "POP3",
+}  # fmt: skip
+"""nDPI's names for Suricata's, where they are not the same in capitals."""
+
+_STATES: Final = {
+    "syn_sent": "syn", "syn_recv": "syn-ack", "established": "established", "fin_wait1": "closing",
+    "fin_wait2": "closing", "close_wait": "closing", "last_ack": "closing", "closing": "closing",
+    "time_wait": "closed", "closed": "closed",
+}  # fmt: skip
+_OVER: Final = frozenset({"closed", "reset"})
+
+
+def flow_of(
+    event: Event, part: FlowPart, tcp: TcpPart | None, fields: dict[str, Any], flow_id: str, start: int, end: int
+) -> Flow:
+    """The final record of a flow: Suricata tells of it once, when it has ended."""
+    state = _state(tcp)
+    return Flow(
+        **_own(event, fields, start, end),
+        record="final",
+        flow_id=flow_id,
+        application=application(event.app_proto),
+        state=state,
+        end_reason=_end_reason(part.reason, state),
+        tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
+        tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
+        delta_source_bytes=part.bytes_toserver,
+        delta_destination_bytes=part.bytes_toclient,
+        delta_source_packets=part.pkts_toserver,
+        delta_destination_packets=part.pkts_toclient,
+        total_source_bytes=part.bytes_toserver,
+        total_destination_bytes=part.bytes_toclient,
+        total_source_packets=part.pkts_toserver,
+        total_destination_packets=part.pkts_toclient,
+    )
+
+
+def netflow_of(
+    event: Event, part: NetflowPart, tcp: TcpPart | None, fields: dict[str, Any], flow_id: str, start: int, end: int
+) -> Flow:
+    """The final record of one direction: the other one is told of by an event of its own."""
+    state = _state(tcp)
+    return Flow(
+        **_own(event, fields, start, end),
+        record="final",
+        flow_id=flow_id,
+        application=application(event.app_proto),
+        state=state,
+        end_reason=_end_reason("", state),
+        tcp_flags_source=_flags(tcp.tcp_flags) if tcp else 0,
+        delta_source_bytes=part.bytes,
+        delta_source_packets=part.pkts,
+        total_source_bytes=part.bytes,
+        total_source_packets=part.pkts,
+    )
+
+
+def application(name: str) -> str:
+    """What nDPI calls an application protocol of Suricata; empty where none was found."""
+    found = _APPLICATIONS.get(name)
+    return name.upper() if found is None else found
+
+
+def _own(event: Event, fields: dict[str, Any], start: int, end: int) -> dict[str, Any]:
+    """The fields of an event, at the flow's end."""
+    version = 6 if ":" in event.src_ip else 4
+    return fields | {"time": end, "start": min(start, end), "end": end, "ip_version": version}
+
+
+def _state(tcp: TcpPart | None) -> str:
+    if tcp is None:
+        return ""
+    # An abort leaves the state closed, and only the flag tells.
+    return "reset" if tcp.rst else _STATES.get(tcp.state, "")
+
+
+def _end_reason(reason: str, state: str) -> str:
+    if state in _OVER:
+        return "end"
+    return "forced" if reason in {"forced", "shutdown"} else "idle"
+
+
+def _flags(text: str) -> int:
+    """TCP flags of two hex digits; 0 where it is none."""
+    try:
+        return int(text, 16) & 0xFF if text else 0
+    except ValueError:
+        return 0

@@ -1,0 +1,200 @@
+"""What Suricata logs of application protocols, as the fields of resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+
+from capture.eve.errors import EveError
+from capture.eve.events import (
+    Answer,
+    DnsPart,
+    Event,
+    FilePart,
+    HeaderPart,
+    HttpPart,
+    SmbPart,
+    SshPart,
+    SshSide,
+    TlsPart,
+)
+from capture.eve.times import moment
+from topics.records import Certificate, Dns, File, Http, Smb, Ssh, Tls
+
+Fields = Iterator[dict[str, Any]]
+
+_QUESTIONS: Final = frozenset({"query", "request"})
+_ANSWERS: Final = frozenset({"answer", "response"})
+_ADDRESSES: Final = frozenset({"A", "AAAA"})
+_LABEL_LIMIT: Final = 512
+_MOST: Final = 256
+"""Most answers, names or headers of one event that a record carries."""
+
+_UNSAFE_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
+
+
+def dns_of(_event: Event, part: DnsPart) -> Fields:
+    """A DNS message; of version 1 each answer is a message of its own."""
+    if part.type not in _QUESTIONS | _ANSWERS:
+        raise EveError("eve-type", f"Expected `query` or `answer`, got {part.type[:32]!r} - at `$.dns.type`")
+    is_question = part.type in _QUESTIONS
+    question = part.queries[0] if part.queries else Answer(rrname=part.rrname, rrtype=part.rrtype)
+    answers = [] if is_question else _answers(part)[:_MOST]
+    dns = Dns(
+        type="query" if is_question else "answer",
+        message_id=part.id,
+        query_name=question.rrname,
+        query_type=question.rrtype,
+        response_code="" if is_question else part.rcode,
+        answers=answers,
+        resolved_ips=[data for _, kind, data in answers if kind in _ADDRESSES and _is_address(data)],
+        flags=[name for name in ("aa", "tc", "rd", "ra", "z") if getattr(part, name)],
+        truncated=part.tc,
+        operation=_OPERATIONS.get(part.opcode, str(part.opcode)),
+    )
+    dns.flags = [flag.upper() for flag in dns.flags]
+    data = ", ".join(data for _, _, data in answers if data)
+    label = f"query {dns.query_type}" if is_question else f"answer {dns.query_type} {dns.response_code} {data}"
+    yield {"group": "dns", "uri": dns.query_name, "label": label.rstrip()[:_LABEL_LIMIT], "dns": dns}
+
+
+def http_of(event: Event, part: HttpPart) -> Fields:
+    """A request; where its response has come, that as well."""
+    host = part.hostname
+    url = part.url
+    if "://" not in url and host:
+        port = part.http_port or event.dest_port
+        named = host if port in {0, 80} or ":" in host else f"{host}:{port}"
+        url = f"http://{named}{url if url.startswith('/') else f'/{url}'}"
+    version = part.protocol.removeprefix("HTTP/")
+    request = Http(
+        type="request",
+        version=version,
+        method=part.http_method,
+        host=host,
+        uri=part.url,
+        user_agent=part.http_user_agent,
+        referrer=part.http_refer,
+        headers=_headers(part.request_headers),
+    )
+    yield {"group": "url", "uri": url, "label": f"{part.http_method} {url}".strip()[:_LABEL_LIMIT], "http": request}
+    if not part.status:
+        return
+    headers = _headers(part.response_headers)
+    response = Http(
+        type="response",
+        version=version,
+        host=host,
+        uri=part.url,
+        status_code=part.status,
+        content_type=part.http_content_type,
+        body_bytes=part.length,
+        server=next((value for name, value in headers if name.lower() == "server"), ""),
+        headers=headers,
+    )
+    label = f"{part.status} {part.http_content_type}".rstrip()
+    yield {"group": "url", "uri": url, "label": label[:_LABEL_LIMIT], "http": response}
+
+
+def tls_of(event: Event, part: TlsPart) -> Fields:
+    """A client's hello, the server's where something is known of it, and the certificate."""
+    client = Tls(
+        type="client-hello",
+        server_name=part.sni,
+        alpn=part.client_alpns,
+        ja3=part.ja3.hash if part.ja3 else "",
+        ja4=part.ja4,
+    )
+    uri = part.sni or event.dest_ip
+    yield {"group": "tls", "uri": uri, "label": "client-hello", "tls": client}
+    if part.version or part.ja3s:
+        server = Tls(
+            type="server-hello",
+            version=part.version.removeprefix("TLS ").replace("TLSv", ""),
+            server_name=part.sni,
+            ja3s=part.ja3s.hash if part.ja3s else "",
+        )
+        yield {"group": "tls", "uri": uri, "label": f"server-hello {server.version}".rstrip(), "tls": server}
+    if part.subject or part.fingerprint:
+        certificate = Certificate(
+            subject=part.subject,
+            issuer=part.issuerdn,
+            serial_number=part.serial.replace(":", "").lower(),
+            not_before=moment(part.notbefore) if part.notbefore else 0,
+            not_after=moment(part.notafter) if part.notafter else 0,
+            alternative_names=part.subjectaltname[:_MOST],
+            sha1=part.fingerprint.replace(":", "").lower(),
+            self_signed=bool(part.subject) and part.subject == part.issuerdn,
+            server_name=part.sni,
+            der=part.certificate or (part.chain[0] if part.chain else ""),
+        )
+        yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": certificate.subject, "x509": certificate}
+
+
+def file_of(event: Event, part: FilePart) -> Fields:
+    """A file; its SHA-256 is what one looks up, where Suricata was told to compute it."""
+    file = File(
+        name=part.filename,
+        protocol=event.app_proto,
+        mime_type=part.mimetype,
+        size=part.size,
+        complete=part.state == "CLOSED" and not part.gaps,
+        md5=part.md5,
+        sha1=part.sha1,
+        sha256=part.sha256,
+    )
+    label = f"{part.filename} {part.magic}".rstrip()
+    yield {"group": "file", "uri": part.sha256 or part.sha1 or part.md5, "label": label[:_LABEL_LIMIT], "file": file}
+
+
+def ssh_of(_event: Event, part: SshPart) -> Fields:
+    """Each side that has said something of itself."""
+    sides: tuple[tuple[str, SshSide], ...] = (("client", part.client), ("server", part.server))
+    for name, side in sides:
+        if not side.software_version and not side.proto_version:
+            continue
+        hassh = side.hassh.hash if side.hassh else ""
+        ssh = Ssh(
+            type="algorithms" if hassh else "version",
+            side="client" if name == "client" else "server",
+            protocol_version=side.proto_version,
+            software=side.software_version,
+            hassh=hassh,
+        )
+        label = f"{name} SSH-{side.proto_version}-{side.software_version}"
+        yield {"group": "ssh", "uri": hassh or side.software_version, "label": label[:_LABEL_LIMIT], "ssh": ssh}
+
+
+def smb_of(_event: Event, part: SmbPart) -> Fields:
+    """A request: which SMB it is, and in words what it was about."""
+    dialect = "" if part.dialect == "unknown" else part.dialect
+    first = dialect[:1]
+    smb = Smb(version=first if first in {"2", "3"} else "1" if dialect else "", dialect=dialect)
+    label = " ".join(filter(None, (part.command, part.filename or part.share, part.status)))
+    yield {"group": "smb", "uri": dialect, "label": label[:_LABEL_LIMIT], "smb": smb}
+
+
+def _answers(part: DnsPart) -> list[tuple[str, str, str]]:
+    if part.answers:
+        return [(answer.rrname, answer.rrtype, answer.rdata) for answer in part.answers]
+    if part.grouped:
+        return [
+            (part.rrname, kind, data if isinstance(data, str) else "")
+            for kind, values in part.grouped.items()
+            for data in values
+        ]
+    return [(part.rrname, part.rrtype, part.rdata)] if part.rdata else []
+
+
+def _headers(headers: list[HeaderPart]) -> list[tuple[str, str]]:
+    return [(header.name, header.value) for header in headers[:_MOST] if header.name.lower() not in _UNSAFE_HEADERS]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

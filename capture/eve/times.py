@@ -1,0 +1,24 @@
+"""Times as Suricata writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from capture.eve.errors import EveError
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_SHORTEST: Final = len("2021-06-06T15:59:46")
+
+
+def moment(text: str) -> int:
+    """Epoch microseconds of a time as ``2021-06-06T15:59:46.457984+0200``; without an offset it is UTC."""
+    try:
+        # A date alone would be taken for its midnight.
+        time = datetime.fromisoformat(text if len(text) >= _SHORTEST else "")
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=UTC)
+        return (time - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError) as error:
+        raise EveError("eve-time", f"{text[:64]!r} is no time") from error

@@ -1,0 +1,1 @@
+"""The engine ``nfstream``: flows, with the applications nDPI sees in them."""

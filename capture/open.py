@@ -1,0 +1,91 @@
+"""From what a user names to an observation and the engines that make it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from hashlib import file_digest
+from pathlib import Path
+from typing import Final
+
+from capture.nfstream_engine.source import NfstreamSource
+from capture.packets.files import STANDARD_INPUT, Progress, check_readable
+from capture.packets.live import check_interface, is_interface
+from capture.settings import CaptureSettings
+from capture.source import Observation, Source, observe_file, observe_live, observe_stream
+from capture.standard_input import Spread
+from capture.syslog.addresses import SCHEME as SYSLOG
+from capture.zeek import SCHEME as ZEEK
+from topics.errors import TaplineError
+
+LINES: Final = (SYSLOG, ZEEK)
+"""What the names of sources begin with that read lines instead of packets."""
+
+
+def open_capture(
+    path_or_interface: str, settings: CaptureSettings, *, progress: Progress | None = None
+) -> tuple[Observation, list[Source]]:
+    """What to observe, and the sources to run for it: flows, and deep also resources and documents.
+
+    A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
+    ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
+    ``zeek:FILE``, ``zeek:FOLDER``. ``progress`` is
+    called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
+    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    """
+    if path_or_interface.startswith(SYSLOG):
+        return _open_syslog(path_or_interface, settings, progress)
+    if path_or_interface.startswith(ZEEK):
+        return _open_zeek(path_or_interface, settings, progress)
+    deep = settings.depth == "deep" and not missing_tshark(settings)
+    node, started = settings.node_name, time.time_ns() // 1000
+    if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
+        if not is_interface(path_or_interface):
+            if os.sep in path_or_interface or Path(path_or_interface).suffix:
+                raise TaplineError(f"{path_or_interface} does not exist: check the path")
+            check_interface(path_or_interface)
+        observation = observe_live(node, path_or_interface, started)
+        return observation, _engines(observation, [path_or_interface] * 2, settings, progress, deep=deep)
+    check_readable(path_or_interface)
+    if path_or_interface == STANDARD_INPUT or not stat.S_ISREG(Path(path_or_interface).stat().st_mode):
+        name = "standard input" if path_or_interface == STANDARD_INPUT else path_or_interface
+        observation = observe_stream(node, name, started)
+        if not deep:
+            return observation, _engines(observation, [path_or_interface], settings, progress, deep=False)
+        spread = Spread(path_or_interface, 2)
+        spread.open()
+        return observation, [spread, *_engines(observation, spread.paths, settings, progress, deep=True)]
+    with Path(path_or_interface).open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    observation = observe_file(node, Path(path_or_interface).name, sha256)
+    return observation, _engines(observation, [path_or_interface] * 2, settings, progress, deep=deep)
+
+
+def missing_tshark(settings: CaptureSettings) -> bool:
+    """True when ``deep`` is asked for and tshark is not installed."""
+    return settings.depth == "deep" and shutil.which("tshark") is None
+
+
+def _open_syslog(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+    from capture.syslog.opening import open_syslog  # noqa: PLC0415 - only where it is used
+
+    return open_syslog(source, settings, progress)
+
+
+def _open_zeek(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+    from capture.zeek.opening import open_zeek  # noqa: PLC0415 - only where it is used
+
+    return open_zeek(source, settings, progress)
+
+
+def _engines(
+    observation: Observation, inputs: list[str], settings: CaptureSettings, progress: Progress | None, *, deep: bool
+) -> list[Source]:
+    sources: list[Source] = [NfstreamSource(observation, inputs[0], settings, progress)]
+    if deep:
+        from capture.tshark import TsharkSource  # noqa: PLC0415 - only where it is used
+
+        sources.append(TsharkSource(observation, inputs[1], settings))
+    return sources

@@ -1,0 +1,1 @@
+"""Packets: where they come from and what their headers say."""

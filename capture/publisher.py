@@ -1,0 +1,205 @@
+"""Sending messages to Kafka without losing any."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Protocol, Self
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from capture import metrics
+from topics.admin import connect
+from topics.catalog import CAPTURED, DEAD, Topic
+from topics.errors import TaplineError
+from topics.settings import KafkaSettings
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Longest message body that is sent; the topics take twice as much."""
+
+_LIVE_WAIT: Final = 5.0
+_STALLED: Final = 300.0
+_LIVE_STALLED: Final = 120.0
+_LIVE_FLUSH: Final = 25.0
+_FOREVER_MS: Final = 2_147_483_647
+_LIVE_TIMEOUT_MS: Final = 300_000
+
+_log = logging.getLogger("tapline.capture")
+
+
+class PublishError(TaplineError):
+    """Kafka no longer takes what is sent; what was sent may be incomplete."""
+
+
+class Publisher(Protocol):
+    """Where the messages of a node go."""
+
+    def partitions(self, topic: Topic) -> int:
+        """How many partitions a topic has."""
+
+    def send(self, topic: Topic, partition: int, value: bytes, headers: list[tuple[str, bytes]], records: int) -> bool:
+        """Hand over one message; False when it had to be dropped (and its ``records`` were counted).
+
+        A message of no ``records`` is a marker, which is never dropped.
+        """
+
+    def poll(self) -> None:
+        """Let acknowledgements come in; :class:`PublishError` when there is no point in going on."""
+
+    def flush(self) -> None:
+        """Wait until everything handed over is acknowledged."""
+
+
+class KafkaPublisher:
+    """An idempotent producer with a bounded queue.
+
+    When the queue is full :meth:`send` waits: for a file as long as messages still go out, on a live
+    capture for 5 seconds, then messages are dropped, and their records counted, until there is room.
+    Use as a context manager, which checks that Kafka is there and has the ``topics``.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        live: bool,
+        queue_megabytes: int = 64,
+        topics: Sequence[Topic] = (*CAPTURED, DEAD),
+    ) -> None:
+        self._settings = settings
+        self._live = live
+        self._queue_megabytes = queue_megabytes
+        self._names = {topic.kind: topic.name(settings.prefix) for topic in topics}
+        self._partitions: dict[str, int] = {}
+        self._producer: Producer | None = None
+        self._delivered = 0
+        self._overflowing = False
+        self._error = ""
+
+    def __enter__(self) -> Self:
+        _, metadata = connect(self._settings)
+        missing = [name for name in self._names.values() if name not in metadata.topics]
+        if missing:
+            raise TaplineError(f"Kafka has no topic {', '.join(missing)}: run `tapline topics create`")
+        self._partitions = {kind: len(metadata.topics[name].partitions) for kind, name in self._names.items()}
+        self._producer = Producer(
+            {
+                "enable.idempotence": True,
+                # A broker that has forgotten a producer, or never knew it, takes the sequence that comes first
+                # for the first: with several requests under way a refused one could then be lost as a duplicate.
+                "max.in.flight.requests.per.connection": 1,
+                "acks": "all",
+                "compression.type": "zstd",
+                "linger.ms": 20,
+                "message.max.bytes": 2 * MAX_BYTES,
+                "queue.buffering.max.kbytes": self._queue_megabytes * 1024,
+                "queue.buffering.max.messages": 100_000,
+                "message.timeout.ms": _LIVE_TIMEOUT_MS if self._live else _FOREVER_MS,
+                "error_cb": self._on_error,
+                "log_level": 0,
+            }
+            | self._settings.client()
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer.flush(1.0)
+            self._producer = None
+
+    def partitions(self, topic: Topic) -> int:
+        return self._partitions[topic.kind]
+
+    def send(self, topic: Topic, partition: int, value: bytes, headers: list[tuple[str, bytes]], records: int) -> bool:
+        producer = self._running()
+        began = seen_at = time.monotonic()
+        seen = self._delivered
+        while True:
+            try:
+                producer.produce(
+                    self._names[topic.kind],
+                    value=value,
+                    partition=partition,
+                    headers=headers,  # type: ignore[arg-type]
+                    on_delivery=partial(self._on_delivery, records),
+                )
+            except BufferError:
+                metrics.WAITS.inc()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE and records == 1:
+                    metrics.DROPPED.labels("too-large").inc()
+                    _log.error(
+                        "a %s record of %d bytes is more than Kafka takes: it is dropped", topic.kind, len(value)
+                    )
+                    return False
+                name = self._names[topic.kind]
+                raise PublishError(f"Kafka refused a message for {name}: {error.args[0].str()}") from error
+            else:
+                self._overflowing = False
+                self.poll()
+                return True
+            now = time.monotonic()
+            if self._live and records and (self._overflowing or now - began > _LIVE_WAIT):
+                self._overflowing = True
+                self.poll()
+                metrics.DROPPED.labels("queue-full").inc(records)
+                return False
+            producer.poll(0.1)
+            self._raise_error()
+            if self._delivered != seen:
+                seen, seen_at = self._delivered, now
+            if now - seen_at > (_LIVE_STALLED if self._live else _STALLED):
+                raise self._stalled()
+
+    def poll(self) -> None:
+        producer = self._running()
+        producer.poll(0)
+        metrics.QUEUE.set(len(producer))
+        self._raise_error()
+
+    def flush(self) -> None:
+        producer = self._running()
+        seen, seen_at = self._delivered, time.monotonic()
+        while producer.flush(0.5):
+            self._raise_error()
+            now = time.monotonic()
+            if self._delivered != seen:
+                seen, seen_at = self._delivered, now
+            if now - seen_at > (_LIVE_FLUSH if self._live else _STALLED):
+                raise self._stalled()
+        metrics.QUEUE.set(0)
+        self._raise_error()
+
+    def _running(self) -> Producer:
+        if self._producer is None:
+            raise RuntimeError("the publisher is not started")
+        return self._producer
+
+    def _raise_error(self) -> None:
+        if self._error:
+            raise PublishError(self._error)
+
+    def _stalled(self) -> PublishError:
+        where = self._settings.bootstrap
+        return PublishError(f"Kafka at {where} takes nothing any more: see `tapline status`, then run this again")
+
+    def _on_delivery(self, records: int, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._delivered += 1
+            metrics.PUBLISHED.inc()
+            return
+        if error.code() == KafkaError._PURGE_QUEUE:  # noqa: SLF001 - the library's public constant
+            return
+        metrics.DROPPED.labels("delivery").inc(records)
+        _log.error("Kafka did not take a message for %s: %s", message.topic(), error.str())
+        if not self._live:
+            self._error = f"Kafka did not take a message for {message.topic()} ({error.str()}): run this again"
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._error = f"Kafka's producer failed ({error.str()}): run this again"
+        else:
+            _log.warning("Kafka: %s", error.str())

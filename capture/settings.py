@@ -1,0 +1,62 @@
+"""How a capture node is set up."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+
+class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.syslog:`` block: how lines are received and whose they are.
+
+    ``producers`` names the producer of what an address or a host sends, by a collector's client address, by the
+    host name in the message or by the sender's address; without an entry it is the application's name in lower
+    case, and ``*`` is for what has none. ``timezone`` holds for times that name none. ``longest_line`` is in bytes:
+    what is longer is cut. ``connections`` is how many senders may be connected at once, ``idle_seconds`` after how
+    long without a line one is let go; ``receive_buffer`` (bytes) is what the kernel keeps of datagrams.
+    ``eve_documents`` also makes documents of Suricata's events, which are decoded into flows, alerts and
+    resources anyway, for handlers of the producer ``suricata``. ``rejected_per_minute`` bounds how many of the
+    lines that cannot be used are published as dead letters. ``certificate_file`` and ``key_file`` (PEM) are the
+    listener's own for TLS; with ``client_ca_file`` senders have to show a certificate of one of its authorities.
+    """
+
+    producers: dict[str, str] = field(default_factory=dict)
+    timezone: str = "UTC"
+    longest_line: Annotated[int, Meta(ge=480, le=1 << 20)] = 64 * 1024
+    connections: Annotated[int, Meta(ge=1, le=100_000)] = 500
+    idle_seconds: Annotated[int, Meta(ge=1)] = 3600
+    receive_buffer: Annotated[int, Meta(ge=4096, le=1 << 30)] = 8 * 1024 * 1024
+    eve_documents: bool = False
+    rejected_per_minute: Annotated[int, Meta(ge=0, le=100_000)] = 600
+    certificate_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
+
+
+class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture:`` block.
+
+    ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
+    ``light`` (flows) or ``deep`` (also resources and documents, where tshark is installed).
+    ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
+    at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
+    ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets.
+    """
+
+    node: str = ""
+    depth: Literal["light", "deep"] = "deep"
+    idle_timeout: Annotated[int, Meta(ge=1)] = 120
+    max_flows: Annotated[int, Meta(ge=1)] = 200_000
+    filter: str = ""
+    promiscuous: bool = True
+    snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
+    queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
+    syslog: SyslogSettings = field(default_factory=SyslogSettings)
+
+    @property
+    def node_name(self) -> str:
+        """The node's name: as set, else the host's."""
+        return self.node or socket.gethostname()

@@ -1,0 +1,108 @@
+"""What every source of records looks like to the node that runs it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from topics.catalog import Topic
+from topics.errors import TaplineError
+from topics.records import WINDOW_SECONDS, Record
+
+LIVE = "live"
+"""The stream of everything read live."""
+
+
+class CutShort(TaplineError):
+    """The input is damaged or ends inside a packet; all that came before it was put.
+
+    Reading it again comes to the same, so the stream is complete with what there is.
+    """
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """Who looks, where, and how the records of this look are told apart.
+
+    ``identity`` is the first part of every id made here. A capture file's is its content's hash, so
+    that reading the file again, on any node, makes the same ids; a live one's is node, observation
+    point and start. ``producer`` is the node named in message headers (see
+    :func:`observe_file` and :func:`observe_live`).
+    """
+
+    node: str
+    observation_point: str
+    stream: str
+    identity: str
+    producer: str
+
+    @property
+    def is_file(self) -> bool:
+        """True for a capture file, whose records are the same however often it is read."""
+        return self.stream.startswith("file-")
+
+
+def observe_file(node: str, name: str, sha256: str) -> Observation:
+    """The observation of a capture file, by the SHA-256 of its content in hex."""
+    stream = f"file-{sha256[:16]}"
+    return Observation(node=node, observation_point=name, stream=stream, identity=stream, producer=stream)
+
+
+def observe_live(node: str, interface: str, started: int) -> Observation:
+    """The observation of an interface by a node that started at this time (epoch microseconds)."""
+    producer = f"{node}/{interface}#{started}"
+    return Observation(node=node, observation_point=interface, stream=LIVE, identity=producer, producer=producer)
+
+
+def observe_stream(node: str, name: str, started: int) -> Observation:
+    """The observation of a capture that arrives as a stream (standard input, a FIFO).
+
+    Its content is not known beforehand, so the stream is named after the time it was begun (epoch
+    microseconds), and reading the same capture again makes other ids.
+    """
+    producer = f"{node}#{started}"
+    stream = f"stdin-{started}"
+    return Observation(
+        node=node, observation_point=name, stream=stream, identity=f"{producer}/{stream}", producer=producer
+    )
+
+
+def window_of(time: int) -> int:
+    """The window (its start, epoch seconds) of an event time in epoch microseconds."""
+    return time // 1_000_000 // WINDOW_SECONDS * WINDOW_SECONDS
+
+
+class Sink(Protocol):
+    """Where a source puts what it makes. Safe to call from several threads; may block (back-pressure)."""
+
+    def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
+        """Take one record; records with the same key keep their order."""
+
+    def advance(self, source: str, window: int) -> None:
+        """The source will put nothing more for this window or an earlier one."""
+
+    def count(self, source: str, counter: str, amount: int = 1) -> None:
+        """Add to one of the source's own counters, as ``packets`` or ``ignored.not-ip``."""
+
+
+class Source(Protocol):
+    """One engine over one input."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as ``nfstream``."""
+
+    def run(self, sink: Sink) -> None:
+        """Read until the end of the input or :meth:`stop`.
+
+        :class:`CutShort` when the input ends early, any other :class:`~topics.errors.TaplineError`
+        when it cannot be read (on) for another reason.
+        """
+
+    def stop(self) -> None:
+        """Ask :meth:`run` to return soon, from any thread.
+
+        What a live interface or a stream has shown so far is still put. Of a capture file nothing
+        more is put: a record made at the place where reading stopped would stand where reading the
+        file again puts another.
+        """

@@ -1,0 +1,1 @@
+"""Syslog: lines from the network or a file into records."""

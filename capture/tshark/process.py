@@ -1,0 +1,134 @@
+"""A pipeline of processes: started, read by lines, and always reaped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from topics.errors import TaplineError
+
+_LAST_WORDS = 50
+_STOP_SECONDS = 10.0
+_NO_NEWS = ("Running as user ",)
+
+
+class Pipeline:
+    """Commands of which each feeds the next; a context manager, good for one use.
+
+    The last one's output is read with :meth:`lines`; what they all say on standard error is kept,
+    the last lines of it, and never fills a pipe.
+    """
+
+    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
+        self._commands = commands
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._listeners: list[threading.Thread] = []
+        self._said: list[deque[str]] = []
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        try:
+            with self._lock:
+                for command in self._commands:
+                    self._start(command)
+        except OSError as error:
+            self._reap(kill=True)
+            raise TaplineError(f"{command[0]} does not start: {error.strerror or error}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reap(kill=error is not None)
+
+    @property
+    def stopping(self) -> bool:
+        """True once :meth:`stop` was called."""
+        return self._stopping
+
+    def lines(self) -> Iterator[bytes]:
+        """What the last command prints, until it ends."""
+        output = self._processes[-1].stdout
+        if output:
+            yield from output
+
+    def stop(self) -> None:
+        """Let the first command end, and with it the others; from any thread, also before the start."""
+        with self._lock:
+            self._stopping = True
+            if self._processes and self._processes[0].poll() is None:
+                self._processes[0].terminate()
+
+    def finish(self) -> list[tuple[int, list[str]]]:
+        """Wait for all to end; of each the exit code and its last lines on standard error."""
+        self._reap(kill=False)
+        return [(process.returncode, list(said)) for process, said in zip(self._processes, self._said, strict=True)]
+
+    def _start(self, command: Sequence[str]) -> None:
+        before = self._processes[-1].stdout if self._processes else None
+        process = subprocess.Popen(
+            [*_ending_with_this(), *command],
+            stdin=before,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
+        if before:
+            before.close()
+        self._processes.append(process)
+        said: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._said.append(said)
+        listener = threading.Thread(target=_listen, args=(process.stderr, said), daemon=True)
+        listener.start()
+        self._listeners.append(listener)
+        if self._stopping:
+            process.terminate()
+
+    def _reap(self, *, kill: bool) -> None:
+        for process in self._processes:
+            if kill and process.poll() is None:
+                process.kill()
+        for process in self._processes:
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for listener in self._listeners:
+            listener.join()
+        for process in self._processes:
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+
+
+def _ending_with_this() -> list[str]:
+    """What makes a command end with the process that started it, where the machine has it (util-linux)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+
+
+def _listen(stream: IO[bytes] | None, said: deque[str]) -> None:
+    for line in stream or ():
+        text = line.decode("utf-8", "replace").strip()
+        if text and not text.startswith(_NO_NEWS):
+            said.append(text)
+
+
+def _environment() -> dict[str, str]:
+    # A user's Wireshark preferences must not change what is read here.
+    return {
+        **os.environ,
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "WIRESHARK_CONFIG_DIR": str(Path(__file__).with_name("profile")),
+    }
