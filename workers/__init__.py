@@ -1,0 +1,1 @@
+"""Workers: monitors over the topics, their windows, and the scripts they run."""

@@ -1,0 +1,1 @@
+"""Alerts: from what checks assert in each run to what people are told, and how every condition stands."""

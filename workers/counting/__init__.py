@@ -1,0 +1,1 @@
+"""Counters: groups, kinds of meters, sums."""

@@ -1,0 +1,133 @@
+"""The counter groups that come with Tapline, by name and by Trisul's well-known GUIDs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tapline.groups import CounterGroup, Meter
+from workers.counting.behaviour_groups import CODED, FLOW_BEHAVIOUR, REQUESTS
+
+TRAFFIC_METERS: Final = (
+    "bytes",
+    "bytes_in",
+    "bytes_out",
+    "packets",
+    "packets_in",
+    "packets_out",
+    "flows",
+    "new_flows",
+)
+"""Meters of the groups counted from flows.
+
+``in`` and ``out`` are seen from the key where it is an end of the flow (Hosts, Subnets): received
+and sent. For all other groups ``out`` is what the flow's source sent and ``in`` what came back.
+``flows`` are those that had packets in the window, ``new_flows`` those that began in it.
+"""
+
+TRAFFIC_SUMS: Final = ("bytes_in", "bytes_out", "packets_in", "packets_out", "flows", "new_flows")
+"""What is counted of these; the meters without a direction are sums of two."""
+
+CONSERVATION_METERS: Final = ("announced", "received", "missing", "unannounced", "duplicate", "late")
+"""Meters of the Conservation group, in records; its keys are ``<kind>/<node>``.
+
+``missing`` were announced and did not come, ``unannounced`` came without an announcement (their node
+died or was closed for), ``duplicate`` came twice and were dropped, ``late`` came after their window
+had closed and were not added to it.
+"""
+
+
+def _traffic(name: str, keys: str, guid: str = "", *aliases: str) -> CounterGroup:
+    return CounterGroup(
+        name, _meters(TRAFFIC_METERS, {"bytes": "bytes", "packets": "packets"}), keys, guid, "", aliases
+    )
+
+
+def _meters(names: Sequence[str], units: Mapping[str, str]) -> tuple[Meter, ...]:
+    return tuple(Meter(name, unit=units.get(name.partition("_")[0], "")) for name in names)
+
+
+HOSTS: Final = _traffic("Hosts", "IP address", "4CD742B1-C1CA-4708-BE78-0FCA2EB01A86")
+APPS: Final = _traffic("Apps", "application", "C51B48D4-7876-479E-B0D9-BD9EFF03CE2E")
+PROTOCOLS: Final = _traffic("Protocols", "IP protocol")
+PORTS: Final = _traffic("Ports", "transport/destination port")
+SUBNETS: Final = _traffic("Subnets", "network", "429B65AD-CDA4-452E-A852-24D8A3D0FBB3")
+INTERFACES: Final = _traffic("Interfaces", "observation point")
+AGGREGATES: Final = _traffic("Aggregates", "TOTAL", "393B5EBC-AB41-4387-8F31-8077DB917336")
+CONSERVATION: Final = CounterGroup("Conservation", _meters(CONSERVATION_METERS, {}), "record kind/node")
+SCORES: Final = CounterGroup(
+    "Scores",
+    (
+        Meter("score", unit="score"),
+        Meter("network", unit="score", description="of that, what is about the network"),
+        Meter("security", unit="score", description="of that, what is about security"),
+        Meter("flows", unit="score", description="of that, what its flows count for"),
+        Meter("alerts", unit="score", description="of that, what the alerts engaged on it count for"),
+    ),
+    "IP address",
+    description="what checks found wrong with a host and with the flows it had",
+)
+"""Its sums travel with the names of their meters."""
+
+ALERTS: Final = CounterGroup(
+    "Alerts",
+    (
+        Meter("received", description="all that came; each has one of the outcomes that follow"),
+        Meter("stored", description="one-shot alerts that were told"),
+        Meter("raised", description="conditions whose beginning was told"),
+        Meter("changed", description="told because they have become another severity or message"),
+        Meter("released", description="conditions whose end was told"),
+        Meter("refreshed", description="said what was known already"),
+        Meter("repeated", description="one-shot alerts again within alerting.repeat_seconds"),
+        Meter("excluded", description="by an exclusion of the policy"),
+        Meter("rate_limited", description="more than alerting allows of an identity or a type"),
+        Meter("below_minimum", description="less severe than alerting.minimum_severity"),
+        Meter("not_admitted", description="dropped by the alert scripts"),
+        Meter("acknowledged", description="changes of what somebody has seen to"),
+        Meter("overflow", description="of more conditions than can be kept"),
+        Meter("expired", description="none that came: released because nobody said anything any more"),
+        Meter("summaries", description="none that came: said how much was held back"),
+    ),
+    "alert type",
+    description="what became of alerts",
+)
+"""Its sums travel with the names of their meters."""
+CAPTURE: Final = CounterGroup(
+    "Capture",
+    (
+        Meter("packets", unit="packets", description="packets read"),
+        Meter("bytes", unit="bytes", description="their bytes on the wire"),
+        Meter("ignored", unit="packets", description="of them, those that belong to no flow"),
+        Meter("ignored_bytes", unit="bytes", description="bytes of those"),
+        Meter("dropped", unit="packets", description="packets that the kernel or the interface lost"),
+        Meter("evicted_flows", description="flows ended before their time because there were too many at once"),
+    ),
+    "observation point",
+    description="what capture nodes read and lost",
+)
+
+_TRAFFIC_GROUPS: Final = (HOSTS, APPS, PROTOCOLS, PORTS, SUBNETS, INTERFACES, AGGREGATES)
+GROUPS: Final = (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, REQUESTS, CAPTURE, CONSERVATION, SCORES, ALERTS)
+_TRAFFIC: Final = frozenset(group.name for group in _TRAFFIC_GROUPS)
+
+
+def named(group: str, values: Sequence[int | float]) -> dict[str, int | float]:
+    """The meters of a group of ours by name, from the values its partial sums carry."""
+    if group == CONSERVATION.name:
+        return dict(zip(CONSERVATION_METERS, values, strict=False))
+    coded = CODED.get(group)
+    if coded is not None:
+        return coded([values])[0]
+    if group not in _TRAFFIC:
+        return {f"meter_{index}": value for index, value in enumerate(values)}
+    bytes_in, bytes_out, packets_in, packets_out, flows, new_flows = values
+    return {
+        "bytes": bytes_in + bytes_out,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "packets": packets_in + packets_out,
+        "packets_in": packets_in,
+        "packets_out": packets_out,
+        "flows": flows,
+        "new_flows": new_flows,
+    }

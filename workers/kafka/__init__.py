@@ -1,0 +1,1 @@
+"""Faust's and Kafka's side of the stages: reading, publishing, committing, leaving."""

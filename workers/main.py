@@ -1,0 +1,202 @@
+"""One worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import time
+from functools import partial
+from typing import Any, Final
+
+import faust
+from faust.types import TP
+
+from tapline.process.health import Health
+from topics.admin import connect, verify
+from topics.catalog import CATALOG, FLOW, MESSAGE, POLICY, STORE, Topic
+from topics.policy_log import read_entries
+from topics.settings import KafkaSettings
+from workers.engine_monitor import ENGINE_PARTITION
+from workers.environment import Environment
+from workers.kafka.agents import PartitionAgents
+from workers.kafka.app import build_app, run_app
+from workers.kafka.message_reader import MessageReader
+from workers.kafka.policy_reader import PolicyReader
+from workers.kafka.silence import SilenceWatch, closing_markers, silence_alert
+from workers.kafka.store_reader import read_states, read_stores
+from workers.kafka.watchdog import LoopWatchdog, OffsetWatchdog, leave
+from workers.policy import PolicyKeeper
+from workers.scripting.budget import Budget
+from workers.scripting.messages import listens
+from workers.scripting.reload import ScriptFolders, ScriptReloader
+from workers.scripting.scripts import ScriptSet
+from workers.settings import WorkersSettings
+from workers.stages import build, topics_of
+from workers.windows.stage import Stage
+
+POLICY_SECONDS: Final = 1.0
+"""How often a changed policy is put in force."""
+
+_MEGABYTE: Final = 1 << 20
+_M_TRIM_THRESHOLD: Final = -1
+_M_TOP_PAD: Final = -2
+_M_MMAP_THRESHOLD: Final = -3
+"""Parameters of mallopt(3), from malloc.h."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    kafka: KafkaSettings, settings: WorkersSettings, monitors: tuple[str, ...] = (), health: Health | None = None
+) -> None:
+    """Run these monitors (all when none is named) until SIGTERM or SIGINT.
+
+    ``health`` shows whether the process makes progress and has its partitions.
+    :class:`~topics.errors.TaplineError` when Kafka, its topics or a script cannot be used.
+    """
+    topics = topics_of(monitors)
+    verify(kafka)
+    folders = ScriptFolders(settings, Budget(settings))
+    scripts = folders.load()
+    partitions = partition_counts(kafka)
+    _log.info("scripts: %s", ", ".join(script.name for script in scripts.scripts) or "none")
+    settle_collector()
+    settle_memory()
+    app = build_app(kafka, settings, monitors)
+    _Process(app, kafka, settings, topics, scripts, folders, partitions, health or Health()).attach()
+    run_app(app)
+
+
+def settle_collector() -> None:
+    """Have the cycle collector look less often: a window's counters are many small lists that form no cycles.
+
+    Looking through them again and again was a fifth of the CPU time (bench/workers.py).
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def settle_memory() -> None:
+    """Have the C library keep the memory of messages that have been read for those that come.
+
+    It would give each large one back to the operating system, which then hands it out again page by page.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * _MEGABYTE)
+        libc.mallopt(_M_TRIM_THRESHOLD, 256 * _MEGABYTE)
+        libc.mallopt(_M_TOP_PAD, 4 * _MEGABYTE)
+
+
+def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
+    """Each topic kind's number of partitions in the cluster."""
+    _, metadata = connect(kafka)
+    return {topic.kind: len(metadata.topics[topic.name(kafka.prefix)].partitions) for topic in CATALOG}
+
+
+class _Process:
+    """Everything that runs beside the agents."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        kafka: KafkaSettings,
+        settings: WorkersSettings,
+        topics: list[Topic],
+        scripts: ScriptSet,
+        folders: ScriptFolders,
+        partitions: dict[str, int],
+        health: Health,
+    ) -> None:
+        self._app = app
+        self._health = health.component("worker", stall_seconds=settings.stall_timeout)
+        self._settings = settings
+        self._kafka = kafka
+        self._messages: MessageReader | None = None
+        self._partitions = partitions
+        self._environment = Environment(settings, scripts, partitions)
+        self._reloader = ScriptReloader(self._environment, folders)
+        self._policy = PolicyKeeper(self._environment)
+        self._policy.load()
+        self._policy.add(read_entries(kafka).values())
+        self._policy.check()
+        self._entries = PolicyReader(kafka, partitions[POLICY.kind], self._policy.add)
+        self._agents = PartitionAgents(
+            app,
+            {topic.name(kafka.prefix): topic for topic in topics},
+            self._build,
+            leave,
+            partial(read_stores, kafka, partitions[STORE.kind]),
+            kafka.prefix,
+            partial(read_states, kafka),
+        )
+        self._engine = TP(FLOW.name(kafka.prefix), ENGINE_PARTITION)
+        self._silence = SilenceWatch(settings.node_timeout)
+        self._loop = LoopWatchdog(settings.stall_timeout)
+        self._offsets = OffsetWatchdog(app, self._agents, settings.stall_timeout)
+
+    def attach(self) -> None:
+        """Register agents, timers and the end with the app."""
+        self._agents.attach(self._settings.commit_interval)
+        self._agents.on_message.append(self._heard)
+        self._app.timer(1.0, name="loop-beat")(self._beat)
+        self._app.timer(1.0, name="listen")(self._listen)
+        self._app.timer(max(1.0, self._settings.stall_timeout / 6), name="offset-watchdog")(self._offsets.check)
+        self._app.timer(max(0.5, self._settings.node_timeout / 10), name="silence")(self._close_for_silent)
+        if self._settings.reload_seconds:
+            self._app.timer(self._settings.reload_seconds, name="script-reload")(self._reload)
+        self._app.timer(POLICY_SECONDS, name="policy")(self._follow_policy)
+        self._app.task(self._started)
+        self._app.on_before_shutdown.connect(self._stopping, weak=False)
+
+    def _build(self, topic: Topic, partition: int) -> Stage:
+        return build(topic, partition, self._environment)
+
+    async def _started(self) -> None:
+        self._loop.start()
+        self._entries.start()
+
+    async def _reload(self) -> None:
+        self._reloader.check()
+
+    async def _follow_policy(self) -> None:
+        self._policy.check()
+
+    async def _listen(self) -> None:
+        """Read messages of scripts from when some script wants them."""
+        if self._messages is None and any(listens(each.monitor) for each in self._environment.scripts.scripts):
+            self._messages = MessageReader(self._kafka, self._partitions[MESSAGE.kind], self._agents.board)
+            self._messages.start()
+
+    async def _beat(self) -> None:
+        self._loop.beat()
+        self._health.ready(is_ready=bool(self._agents.running))
+
+    async def _stopping(self, *_: Any, **__: Any) -> None:
+        self._loop.stop()
+        self._entries.stop()
+        if self._messages is not None:
+            self._messages.stop()
+        self._agents.stop()
+
+    def _heard(self, tp: TP, headers: Any) -> None:
+        if tp != self._engine:
+            return
+        found = dict(headers or ())
+        node, stream = found.get("node"), found.get("stream")
+        if node and stream and not node.startswith(b"~"):
+            self._silence.heard(stream.decode(), node.decode())
+
+    async def _close_for_silent(self) -> None:
+        engine = self._agents.running.get(self._engine)
+        if engine is None:
+            return
+        for silent in self._silence.silent(engine.stage.ledger):
+            _log.warning("node %s said nothing for %.0f s: closing its windows", silent.node, silent.seconds)
+            messages = [
+                *closing_markers(silent, self._app.conf.id, self._partitions),
+                *silence_alert(silent, time.time_ns() // 1000, self._partitions),
+            ]
+            await asyncio.gather(*[await self._agents.publish(message) for message in messages])

@@ -1,0 +1,1 @@
+"""Scripts: found, loaded, called, watched, loaded again, and what they speak to."""

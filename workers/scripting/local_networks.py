@@ -1,0 +1,42 @@
+"""Which addresses are one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from topics.errors import TaplineError
+
+REMEMBERED: Final = 100_000
+"""So many addresses are known without looking at the networks again."""
+
+
+@lru_cache(maxsize=8)
+def local_networks(networks: tuple[str, ...]) -> Callable[[str], bool]:
+    """A function that tells whether an address lies in one of these networks (CIDR); what is no address does not.
+
+    :class:`TaplineError` names a network that is none.
+    """
+    by_version: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+    for text in networks:
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError as error:
+            raise TaplineError(f"workers.local_networks: {error}; give networks as 192.0.2.0/24") from error
+        by_version[network.version].append((int(network.network_address), int(network.netmask)))
+
+    @lru_cache(maxsize=REMEMBERED)
+    def is_local(ip: str) -> bool:
+        try:
+            address = ip_address(ip)
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        if mapped is not None:
+            address = mapped
+        value = int(address)
+        return any(value & mask == network for network, mask in by_version[address.version])
+
+    return is_local

@@ -1,0 +1,1 @@
+"""Rules without code: thresholds, absence, changes and anomalies of counters."""
