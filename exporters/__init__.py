@@ -1,0 +1,1 @@
+"""Exporters: from the topics to where people look."""
