@@ -1,0 +1,242 @@
+"""Running capture nodes and telling what they did."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import click
+import msgspec
+from msgspec import Struct
+
+from capture import metrics
+from capture.node import CaptureNode
+from capture.open import LINES, missing_tshark, open_capture
+from capture.publisher import KafkaPublisher, PublishError
+from capture.settings import CaptureSettings
+from capture.source import LIVE, Observation, Source
+from capture.syslog.intake import NAME as SYSLOG
+from capture.zeek import NAME as ZEEK
+from tapline.commands.output import print_json, print_table
+from tapline.commands.progress import CaptureProgress
+from tapline.configuration import Configuration
+from tapline.process.health import Health
+from tapline.process.metrics import MetricsServer
+from tapline.process.signals import on_stop_signal
+from topics.errors import TaplineError
+
+_ENGINE = "nfstream"
+"""The engine whose packet counts are the capture's: it sees every packet, as any other does again."""
+
+_OF_LINES = (SYSLOG, ZEEK)
+"""The sources that read lines instead of packets."""
+
+_IGNORING = frozenset({_ENGINE, ZEEK})
+"""The sources whose ``ignored`` are those of a summary."""
+
+_TOLD = frozenset({"lines", "bytes"})
+"""Counters that a summary has members for."""
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What one capture came to.
+
+    ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
+    that could not be used, by reason; ``ignored`` the packets that belong to no flow, or the lines of other logs, and
+    ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason. ``bytes`` are
+    those of all packets as on the wire, or of lines, ``flow_bytes`` of the packets that belong to a flow. ``problem``
+    says why it ended before its end; what it came to until then was published.
+    """
+
+    source: str
+    stream: str
+    node: str
+    packets: int
+    bytes: int
+    lines: int
+    flow_bytes: int
+    records: dict[str, int]
+    rejected: dict[str, int]
+    ignored: dict[str, int]
+    dropped: dict[str, int]
+    events: dict[str, int]
+    problem: str = ""
+
+
+def capture(
+    configuration: Configuration, captures: Sequence[str], *, depth: str | None = None, metrics_port: int = -1
+) -> list[Summary]:
+    """Publish each capture's records and say what became of each.
+
+    :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
+    there; one that breaks off later has a ``problem``, and the next one is read.
+    """
+    settings = configuration.capture
+    settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
+    if missing_tshark(settings) and not all(name.startswith(LINES) for name in captures):
+        click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
+    health = Health()
+    with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
+        progress = CaptureProgress()
+        opened = [(name, *open_capture(name, settings, progress=progress.reader(name))) for name in captures]
+        live = [observation.stream == LIVE for _, observation, _ in opened]
+        if any(live) and not all(live):
+            raise TaplineError("files and interfaces cannot be captured together: run one command for each")
+        with progress:
+            if all(live):
+                return _live(configuration, opened, progress, health)
+            return _one_by_one(configuration, opened, progress, health)
+
+
+def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
+    """Print what the captures came to, and their problems on standard error."""
+    for summary in summaries:
+        if summary.problem:
+            click.echo(f"tapline: {summary.problem}", err=True)
+        if as_json:
+            print_json(summary)
+            continue
+        unit = "lines" if summary.source.startswith(LINES) else "packets"
+        read = f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}"
+        click.echo(f"{summary.source}: {read}, {summary.bytes:,} bytes, stream {summary.stream}")
+        rows = [
+            *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
+            *(("rejected lines", reason, count) for reason, count in sorted(summary.rejected.items())),
+            *((f"ignored {unit}", reason, count) for reason, count in sorted(summary.ignored.items())),
+            *(("dropped", reason, count) for reason, count in sorted(summary.dropped.items())),
+        ]
+        print_table(("what", "which", "count"), rows)
+
+
+_Opened = tuple[str, Observation, list[Source]]
+
+
+def _one_by_one(
+    configuration: Configuration, opened: Sequence[_Opened], progress: CaptureProgress, health: Health
+) -> list[Summary]:
+    """Files and streams: the reader waits where Kafka is slow.
+
+    Interrupted, nothing is marked as complete: reading the file again goes on where Kafka has it.
+    """
+    summaries = []
+    with (
+        _terminated_is_interrupted(),
+        KafkaPublisher(
+            configuration.kafka, live=False, queue_megabytes=configuration.capture.queue_megabytes
+        ) as publisher,
+    ):
+        component = health.component("capture", stall_seconds=600)
+        component.ready()
+        for name, observation, sources in opened:
+            node = CaptureNode(observation, sources, publisher)
+            progress.begin(name, node)
+            dropped = _dropped()
+            problem = ""
+            try:
+                node.run()
+            except KeyboardInterrupt:
+                node.stop()
+                raise
+            except PublishError:
+                raise
+            except TaplineError as error:
+                problem = str(error)
+            component.progress()
+            summaries.append(_summary(name, node, dropped, problem))
+    return summaries
+
+
+def _live(
+    configuration: Configuration, opened: Sequence[_Opened], progress: CaptureProgress, health: Health
+) -> list[Summary]:
+    """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted."""
+    nodes: list[tuple[str, CaptureNode]] = []
+    errors: list[BaseException] = []
+
+    def stop() -> None:
+        for _, node in nodes:
+            node.stop()
+
+    def run(node: CaptureNode) -> None:
+        try:
+            node.run()
+        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
+            errors.append(error)
+            stop()
+
+    dropped = _dropped()
+    with KafkaPublisher(
+        configuration.kafka, live=True, queue_megabytes=configuration.capture.queue_megabytes
+    ) as publisher:
+        for name, observation, sources in opened:
+            node = CaptureNode(observation, sources, publisher)
+            nodes.append((name, node))
+            progress.begin(name, node)
+        threads = [threading.Thread(target=run, args=(node,), name=name) for name, node in nodes]
+        component = health.component("capture", stall_seconds=30)
+        with on_stop_signal(stop):
+            for thread in threads:
+                thread.start()
+            component.ready()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.5)
+                    component.progress()
+    if errors:
+        raise errors[0]
+    return [_summary(name, node, dropped if number == 0 else _dropped()) for number, (name, node) in enumerate(nodes)]
+
+
+def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
+    counted: dict[str, dict[str, int]] = {"rejected": {}, "ignored": {}, "dropped": {}, "events": {}}
+    for (source, counter), amount in node.counts.items():
+        family, _, reason = counter.partition(".")
+        if family in {"rejected", "dropped"} or (source in _IGNORING and family == "ignored"):
+            counted[family][reason] = counted[family].get(reason, 0) + amount
+        elif source != _ENGINE and counter not in _TOLD:
+            counted["events"][f"{source}.{counter}"] = amount
+    for reason, amount in _dropped().items():
+        lost = amount - dropped_before.get(reason, 0)
+        if lost and reason not in counted["dropped"]:
+            counted["dropped"][reason] = lost
+    return Summary(
+        source=name,
+        stream=node.observation.stream,
+        node=node.observation.producer,
+        packets=node.counts[_ENGINE, "packets"],
+        bytes=node.counts[_ENGINE, "bytes"] + sum(node.counts[source, "bytes"] for source in _OF_LINES),
+        lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
+        flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
+        records=dict(node.announced),
+        rejected=counted["rejected"],
+        ignored=counted["ignored"],
+        dropped=counted["dropped"],
+        events=counted["events"],
+        problem=problem,
+    )
+
+
+def _dropped() -> dict[str, int]:
+    """What this process has lost so far, by reason."""
+    return {
+        sample.labels["reason"]: round(sample.value)
+        for family in metrics.DROPPED.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,191 @@
+"""What `tapline doctor` looks at."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from tapline.configuration import Configuration
+from topics.errors import TaplineError
+
+PYTHON: Final = ((3, 11), (3, 12))
+"""The oldest and newest version of Python that the engines inside run on."""
+
+OLDEST_TSHARK: Final = (3, 6)
+MOST_SKEW_SECONDS: Final = 2.0
+
+_MEMORY_EACH: Final = 1 << 30
+_NET_ADMIN, _NET_RAW = 12, 13
+
+
+class Finding(Struct, frozen=True):
+    """One thing looked at; ``fix`` is what to do, "" when nothing has to be done."""
+
+    subject: str
+    verdict: Literal["ok", "warning", "problem"]
+    finding: str
+    fix: str = ""
+
+
+def diagnose(configuration: Configuration) -> list[Finding]:
+    """Everything there is to find, in the order in which it matters."""
+    findings: list[Finding] = []
+    for look in LOOKS:
+        findings.extend(look(configuration))
+    return findings
+
+
+def python(_configuration: Configuration) -> Iterator[Finding]:
+    """The interpreter's version."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if PYTHON[0] <= sys.version_info[:2] <= PYTHON[1]:
+        yield Finding("python", "ok", version)
+    else:
+        yield Finding("python", "problem", version, "use Python 3.11 or 3.12")
+
+
+def tshark(_configuration: Configuration) -> Iterator[Finding]:
+    """Whether deep capture can be done."""
+    path = shutil.which("tshark")
+    if path is None:
+        yield Finding(
+            "tshark",
+            "warning",
+            "not installed: captures give flows, but no DNS, HTTP, TLS, certificates and files",
+            "install it, as with `apt install tshark`",
+        )
+        return
+    try:
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield Finding("tshark", "warning", f"{path} cannot be run ({error})", "install it again")
+        return
+    found = re.search(r"(\d+)\.(\d+)\.\d+", told)
+    if found is None or tuple(map(int, found.groups())) < OLDEST_TSHARK:
+        version = found.group() if found else "unknown"
+        yield Finding("tshark", "warning", f"version {version}", "install 3.6 or later for all fields")
+    else:
+        yield Finding("tshark", "ok", found.group())
+
+
+def live_capture(_configuration: Configuration) -> Iterator[Finding]:
+    """Whether this process may open interfaces."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    if effective >> _NET_RAW & 1 and effective >> _NET_ADMIN & 1:
+        yield Finding("live capture", "ok", "interfaces can be opened")
+    else:
+        yield Finding(
+            "live capture",
+            "warning",
+            "interfaces cannot be opened by this user; files can be read",
+            "run `tapline capture` for interfaces as root, or with CAP_NET_RAW and CAP_NET_ADMIN",
+        )
+
+
+def engines(configuration: Configuration) -> Iterator[Finding]:
+    """Whether the local engines run, or could be started."""
+    from tapline.services import local, preflight
+
+    settings = configuration.services
+    running = {status.name: status for status in local.status(settings)}
+    for name, status in running.items():
+        if status.pid is not None and status.ready:
+            yield Finding(name, "ok", f"runs here at {status.address}")
+        elif status.pid is not None:
+            yield Finding(name, "problem", f"process {status.pid} does not answer", f"see {status.log}")
+    idle = [name for name, status in running.items() if status.pid is None]
+    folder = Path(settings.folder).absolute()
+    yield _checked("folder", "can be written", partial(preflight.check_writable, folder))
+    yield _checked("disk", "enough", partial(preflight.check_disk, folder))
+    if idle:
+        yield _checked("memory", "enough", partial(preflight.check_memory, len(idle) * _MEMORY_EACH))
+    for name in idle:
+        setting = f"{name}_port"
+        port = getattr(settings, setting)
+        if port:
+            check = partial(preflight.check_port, port, name, f"services.{setting}")
+            yield _checked(f"port {port}", "free", check)
+
+
+def kafka(configuration: Configuration) -> Iterator[Finding]:
+    """Whether Kafka is there and its topics are as they should be."""
+    from topics.admin import states
+
+    try:
+        topics = states(configuration.kafka)
+    except TaplineError as error:
+        yield _problem("kafka.bootstrap", error)
+        return
+    yield Finding("kafka.bootstrap", "ok", f"{configuration.kafka.bootstrap} answers")
+    wrong = [topic for topic in topics if topic.problem]
+    for topic in wrong:
+        finding, _, fix = topic.problem.partition(": ")
+        yield Finding(f"topic {topic.name}", "problem", finding, fix)
+    if not wrong:
+        yield Finding("topics", "ok", f"{len(topics)}, all as they should be")
+
+
+def elasticsearch(configuration: Configuration) -> Iterator[Finding]:
+    """Whether Elasticsearch is there and has the templates."""
+    from tapline.commands.holdings import Holdings
+
+    settings = configuration.elasticsearch
+    try:
+        with Holdings(settings) as holdings:
+            missing = holdings.missing_templates()
+            ahead = holdings.clock() - time.time()
+    except TaplineError as error:
+        yield _problem("elasticsearch.hosts", error)
+        return
+    yield Finding("elasticsearch.hosts", "ok", "Elasticsearch answers")
+    if missing:
+        yield Finding(
+            "templates",
+            "warning",
+            f"{len(missing)} are missing, as {missing[0]}",
+            "start `tapline export elasticsearch`, which puts them first",
+        )
+    else:
+        yield Finding("templates", "ok", "all there")
+    if abs(ahead) > MOST_SKEW_SECONDS:
+        way = "ahead of" if ahead > 0 else "behind"
+        finding = f"Elasticsearch's is {abs(ahead):.0f} s {way} this machine's"
+        yield Finding("clocks", "warning", finding, "set both by NTP")
+
+
+def clock(_configuration: Configuration) -> Iterator[Finding]:
+    """Whether the clock can be right: live capture takes its event time from it."""
+    installed = Path(__file__).stat().st_mtime
+    now = time.time()
+    told = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    if now < installed - 86_400:
+        yield Finding("clock", "problem", f"{told} is before this program was installed", "set the clock")
+    else:
+        yield Finding("clock", "ok", told)
+
+
+LOOKS: Final = (python, tshark, live_capture, engines, kafka, elasticsearch, clock)
+
+
+def _checked(subject: str, good: str, check: Callable[[], None]) -> Finding:
+    try:
+        check()
+    except TaplineError as error:
+        return _problem(subject, error)
+    return Finding(subject, "ok", good)
+
+
+def _problem(subject: str, error: TaplineError) -> Finding:
+    finding, _, fix = str(error).rpartition(": ")
+    return Finding(subject, "problem", finding, fix)

@@ -1,0 +1,102 @@
+"""`tapline status`: how everything is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tapline.commands.output import megabytes, print_json, print_table
+from tapline.commands.state import State
+
+if TYPE_CHECKING:
+    from tapline.commands.backlog import Backlog
+    from tapline.configuration import Configuration
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
+    """Show the engines, what waits in Kafka, and what Elasticsearch holds.
+
+    Exit code 1 when Kafka or Elasticsearch cannot be reached.
+
+    \b
+    tapline status
+    tapline status --json | jq .documents
+    """
+    from tapline.services import local
+    from topics.errors import TaplineError
+
+    state: State = ctx.obj
+    configuration = state.configuration
+    engines = local.status(configuration.services)
+    problems: list[str] = []
+    waiting: list[Backlog] = []
+    documents: dict[str, int] = {}
+    engaged = 0
+    try:
+        waiting = _backlog(configuration)
+    except TaplineError as error:
+        problems.append(str(error))
+    try:
+        documents, engaged = _documents(configuration)
+    except TaplineError as error:
+        problems.append(str(error))
+    if as_json:
+        print_json(
+            {"engines": engines, "backlog": waiting, "documents": documents, "engaged": engaged, "problems": problems}
+        )
+    else:
+        print_table(
+            ("engine", "state", "address", "process", "memory", "version"),
+            [
+                (
+                    it.name,
+                    "ready" if it.ready else "starting" if it.pid else "not running",
+                    it.address,
+                    str(it.pid or ""),
+                    megabytes(it.resident_bytes) if it.pid else "",
+                    it.version,
+                )
+                for it in engines
+            ],
+        )
+        for it in engines:
+            if it.pid and Path(it.folder).parent != Path(configuration.services.folder).resolve():
+                click.echo(f"{it.name} keeps its files in {it.folder}")
+        if waiting:
+            click.echo()
+            print_table(
+                ("consumer group", "topic", "messages", "waiting"),
+                [(it.group, it.topic, it.messages, it.waiting) for it in waiting],
+            )
+        if documents:
+            click.echo()
+            print_table(("data stream", "documents"), documents.items())
+            click.echo(f"\n{engaged:,} alerts are engaged: `tapline alerts list` shows them")
+        for problem in problems:
+            click.echo(f"tapline: {problem}", err=True)
+    ctx.exit(1 if problems else 0)
+
+
+def _backlog(configuration: Configuration) -> list[Backlog]:
+    from exporters.elasticsearch.documents import EXPORTED
+    from exporters.elasticsearch.exporter import GROUP
+    from tapline.commands.backlog import backlog
+    from workers.stages import topics_of
+
+    kafka = configuration.kafka
+    return [
+        *backlog(kafka, configuration.workers.group, topics_of(())),
+        *backlog(kafka, f"{kafka.prefix}-{GROUP}", EXPORTED),
+    ]
+
+
+def _documents(configuration: Configuration) -> tuple[dict[str, int], int]:
+    from tapline.commands.holdings import Holdings
+
+    with Holdings(configuration.elasticsearch) as holdings:
+        return holdings.documents(), holdings.engaged()

@@ -1,0 +1,1 @@
+"""What every process of ours does alike: logging, metrics, health, signals, children."""
