@@ -1,0 +1,1 @@
+"""Scripts that ship: samples to read, copy and run."""

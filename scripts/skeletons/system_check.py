@@ -1,0 +1,48 @@
+"""What this check finds wrong with Tapline itself.
+
+A system check looks at Tapline and the machines it runs on once a minute, five minutes, hour or day.
+
+Run it:  tapline scripts enable skeleton.py
+"""
+
+from tapline import Entity, Gui, SystemCheck, Threshold
+
+
+class Skeleton(SystemCheck):
+    """Alerts on records that were announced and did not come."""
+
+    name = "skeleton"
+    gui = Gui(title="Records are missing")
+
+    # The counter groups whose meters it sees, in entity.meters.
+    groups = ("Conservation",)
+    category = "system"
+    score = 100  # 0 to 250; severity follows from it
+
+    class params(Threshold):
+        """Set them for all or for some under `policy`; each granularity may have its own."""
+
+        threshold: float = 0
+
+    def min(self, entity: Entity) -> None:
+        """Each minute, for each entity that was counted in it or that is alerted."""
+        # Raised when the threshold is crossed, released by itself when it no longer is.
+        self.check_threshold(entity, entity.value("missing"), "missing", unit="")
+
+    # def five_minutes(self, entity: Entity) -> None:
+    #     """Every five minutes; entity.meters are totals of these."""
+
+    # def hour(self, entity: Entity) -> None:
+    #     """Each hour."""
+
+    # def day(self, entity: Entity) -> None:
+    #     """Each day, at midnight UTC."""
+
+    # def all(self, entity: Entity) -> None:
+    #     """In the place of each of these that is not written."""
+
+    # def setup(self) -> bool | None:
+    #     """Begin: read lists from `self.folder`. Return False to stay out of service."""
+
+    # def teardown(self) -> None:
+    #     """End: close what setup opened."""
