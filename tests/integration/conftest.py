@@ -1,0 +1,5 @@
+"""What all integration tests share."""
+
+from tests.integration.engines import elasticsearch, kafka
+
+__all__ = ["elasticsearch", "kafka"]
