@@ -29,6 +29,7 @@ from bench.stages import cost
 from topics.catalog import CATALOG, FLOW
 from topics.codec import MAX_RECORDS
 from topics.records import Flow
+from workers.counting.counts import ScriptCounts
 from workers.environment import Environment
 from workers.main import settle_collector
 from workers.scripting.scripts import ScriptSet, load_files, script_paths
@@ -61,7 +62,12 @@ def dispatch(flows: list[Flow], scripts: ScriptSet) -> float:
     environment = Environment(WorkersSettings(scripts=[]), scripts, {topic.kind: PARTITIONS for topic in CATALOG})
     core = build(FLOW, 1, environment).core
     core.host.start()
-    window: Any = SimpleNamespace(start=FIRST_WINDOW)
+    window: Any = SimpleNamespace(
+        start=FIRST_WINDOW,
+        final=False,
+        lane=SimpleNamespace(stream="live"),
+        state=SimpleNamespace(counts=ScriptCounts()),
+    )
     state = core.begin()
     began = time.process_time()
     for start in range(0, len(flows), MAX_RECORDS):

@@ -293,7 +293,7 @@ def print_result(result: Result) -> None:
         click.echo()
         print_table((title, "bytes"), [(one.key, one.total) for one in ranked])
     click.echo()
-    print_table(("alerts", "told", "the first"), [(one.type, one.count, one.message) for one in result.alerts])
+    print_table(("alerts", "told", "for example"), [(one.type, one.count, one.message) for one in result.alerts])
     if not result.alerts:
         click.echo("none")
     received = result.outcomes.get(RECEIVED, 0)

@@ -33,7 +33,10 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 class Raised(msgspec.Struct, frozen=True):
-    """What was told of alerts of one type: how many notifications, and the first one's message."""
+    """What was told of alerts of one type: how many notifications, and the message of the first.
+
+    Which of several alerts that repeat one another is told depends on which of their partitions is read first.
+    """
 
     type: str
     count: int

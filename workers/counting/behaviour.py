@@ -64,8 +64,8 @@ class Triples:
 class FlowBehaviour:
     """The behaviour of one window's flows on one partition, beside their counters.
 
-    ``counters`` count the flows that are added, and number their hosts. ``wanted`` are the groups to be counted, ``is_local`` tells one's own addresses, and the prefix lengths are
-    those of subnets.
+    ``counters`` count the flows that are added, and number their hosts. ``wanted`` are the groups to be counted,
+    ``is_local`` tells one's own addresses, and the prefix lengths are those of subnets.
     """
 
     def __init__(
