@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from capture.eve.decoder import EveDecoder
 from capture.eve.errors import EveError
+from capture.network.addresses import plain_address
 from capture.settings import SyslogSettings
 from capture.source import Observation, Sink
 from capture.syslog.message import REASONS, Parser
-from capture.syslog.producers import Producers, plain_address
+from capture.syslog.producers import Producers
 from capture.syslog.rejected import Rejected
 from capture.syslog.timeline import Timeline
 from topics.catalog import DOCUMENT, METRIC

@@ -8,10 +8,11 @@ from hashlib import file_digest
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from capture.network.addresses import Address
 from capture.packets.files import STANDARD_INPUT, Progress
 from capture.settings import CaptureSettings
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
-from capture.syslog.addresses import Address, parse_address
+from capture.syslog.addresses import parse_address
 from capture.syslog.sockets import tls_context
 from capture.syslog.source import SyslogFile, SyslogListener
 from topics.errors import TaplineError

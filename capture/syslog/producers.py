@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from capture.network.addresses import plain_address
 
 FORTINET: Final = "fortinet"
 ANY: Final = "*"
@@ -44,14 +45,3 @@ class Producers:
                 if found:
                     return found
         return application.lower() or self._any
-
-
-def plain_address(text: str) -> str:
-    """An IP address as records write it (no zone, no IPv4 in IPv6, shortest form), empty for anything else."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(address)

@@ -14,10 +14,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from capture.network.addresses import Address
 from capture.packets.files import STANDARD_INPUT, Progress
 from capture.settings import SyslogSettings
 from capture.source import Observation, Sink
-from capture.syslog.addresses import Address
 from capture.syslog.datagrams import DatagramListener
 from capture.syslog.framing import Framer
 from capture.syslog.intake import NAME, Intake

@@ -11,13 +11,13 @@ import ssl
 import time
 from typing import Final
 
+from capture.network.addresses import Address, plain_address
+from capture.network.sockets import bound
 from capture.settings import SyslogSettings
 from capture.source import Sink
-from capture.syslog.addresses import Address
 from capture.syslog.framing import BrokenFrame, Framer
 from capture.syslog.intake import NAME, Intake
-from capture.syslog.producers import plain_address
-from capture.syslog.sockets import bound, tls_context
+from capture.syslog.sockets import tls_context
 
 _CHUNK: Final = 64 * 1024
 _ROUNDS: Final = 16

@@ -1,0 +1,1 @@
+"""Sockets that sources listen on."""
