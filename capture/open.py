@@ -10,10 +10,12 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.live import check_interface, is_interface
 from capture.settings import CaptureSettings
+from capture.sflow import SCHEME as SFLOW
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
 from capture.syslog.addresses import SCHEME as SYSLOG
@@ -23,6 +25,9 @@ from topics.errors import TaplineError
 LINES: Final = (SYSLOG, ZEEK)
 """What the names of sources begin with that read lines instead of packets."""
 
+DATAGRAMS: Final = (NETFLOW, SFLOW)
+"""What the names of sources begin with that read what exporters tell of flows."""
+
 
 def open_capture(
     path_or_interface: str, settings: CaptureSettings, *, progress: Progress | None = None
@@ -31,14 +36,18 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``. ``progress`` is
-    called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
+    ``zeek:FILE``, ``zeek:FOLDER``, or what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``.
+    ``progress`` is called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):
         return _open_zeek(path_or_interface, settings, progress)
+    if path_or_interface.startswith(NETFLOW):
+        return _open_netflow(path_or_interface, settings, progress)
+    if path_or_interface.startswith(SFLOW):
+        return _open_sflow(path_or_interface, settings, progress)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
@@ -78,6 +87,20 @@ def _open_zeek(source: str, settings: CaptureSettings, progress: Progress | None
     from capture.zeek.opening import open_zeek  # noqa: PLC0415 - only where it is used
 
     return open_zeek(source, settings, progress)
+
+
+def _open_netflow(
+    source: str, settings: CaptureSettings, progress: Progress | None
+) -> tuple[Observation, list[Source]]:
+    from capture.netflow.opening import open_netflow  # noqa: PLC0415 - only where it is used
+
+    return open_netflow(source, settings, progress)
+
+
+def _open_sflow(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+    from capture.sflow.opening import open_sflow  # noqa: PLC0415 - only where it is used
+
+    return open_sflow(source, settings, progress)
 
 
 def _engines(

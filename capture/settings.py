@@ -35,6 +35,24 @@ class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     client_ca_file: str = ""
 
 
+class FlowExportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.flow_exports:`` block: how NetFlow, IPFIX and sFlow are received.
+
+    ``receive_buffer`` (bytes) is what the kernel keeps of datagrams. ``wait_seconds`` is how long a window stays open
+    after its end for the flows that ended in it: an exporter tells of a flow when it was silent for a while.
+    ``exporters`` is how many of them may send at once (each observation domain is one); the one that was silent for
+    longest makes room. ``templates_folder`` is where templates and sampling rates are kept, so that a capture node
+    that starts again need not wait for them; empty: nowhere. ``rejected_per_minute`` bounds how many of the
+    datagrams that cannot be used are published as dead letters.
+    """
+
+    receive_buffer: Annotated[int, Meta(ge=4096, le=1 << 30)] = 32 * 1024 * 1024
+    wait_seconds: Annotated[int, Meta(ge=0, le=3600)] = 60
+    exporters: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    templates_folder: str = ""
+    rejected_per_minute: Annotated[int, Meta(ge=0, le=100_000)] = 60
+
+
 class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture:`` block.
 
@@ -43,7 +61,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
-    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets,
+    ``flow_exports`` for flows that routers and switches tell of.
     """
 
     node: str = ""
@@ -55,6 +74,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
+    flow_exports: FlowExportSettings = field(default_factory=FlowExportSettings)
 
     @property
     def node_name(self) -> str:

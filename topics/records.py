@@ -83,6 +83,11 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     Payload is what TCP or UDP carried. A zero window (RFC 9293) asks the other side to wait; those of SYN, FIN and
     RST do not count. ``risks`` are what the engine says is wrong with the flow, by the names of nDPI's flow risks
     (``tls_certificate_expired``). Countries are ISO 3166-1 codes of two letters, where they are known.
+
+    Of a flow that an exporter told of (NetFlow, IPFIX, sFlow), ``exporter_ip`` is its address, ``input_interface`` and
+    ``output_interface`` are its interfaces by their numbers in SNMP (ifIndex), and ``sampling_rate`` says of how many
+    packets it looked at one, 1 for all: bytes and packets are multiplied by it already. Its ``end_reason`` may also be
+    ``active``: it went on, and the exporter told of it meanwhile.
     """
 
     record: Literal["update", "final"] = "update"
@@ -125,6 +130,10 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     total_destination_payload_bytes: int = 0
     source_country: str = ""
     destination_country: str = ""
+    exporter_ip: str = ""
+    input_interface: int = 0
+    output_interface: int = 0
+    sampling_rate: int = 0
     risks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     score: int = 0
