@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-_KEPT: Final = 100_000
+_KEPT: Final = 20_000
 _VERSION: Final = "1:"
 
 

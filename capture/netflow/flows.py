@@ -319,7 +319,7 @@ def _sent(parts: list[Part], counts: list[int]) -> tuple[Sent, _Integers]:
     return Sent(exported, uptime, received), sampling
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _address(family: int, packed: bytes) -> str:
     return inet_ntop(family, packed)
 

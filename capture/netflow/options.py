@@ -37,14 +37,14 @@ def _rate(record: dict[Element, bytes]) -> int:
     rate = 0
     for element in elements.INTERVAL:
         rate = rate or _number(record, element)
-    sampled = _number(record, elements.SAMPLED)
-    if not rate and sampled:
-        # Without the second number the first is the rate itself, as Cisco has it.
-        space = record.get(elements.NOT_SAMPLED)
-        rate = sampled if space is None else round((sampled + int.from_bytes(space, "big")) / sampled)
     chosen, population = _number(record, elements.CHOSEN), _number(record, elements.POPULATION)
     if not rate and chosen:
         rate = round(population / chosen)
+    sampled = _number(record, elements.SAMPLED)
+    if not rate and sampled:
+        # Without the second number the first is the rate itself, as some exporters have it.
+        space = record.get(elements.NOT_SAMPLED)
+        rate = sampled if space is None else round((sampled + int.from_bytes(space, "big")) / sampled)
     return rate if rate <= _MOST_RATE else 0
 
 

@@ -67,7 +67,8 @@ def _from_uptime(array: npt.NDArray[np.void], columns: frozenset[str], sent: Sen
     """Milliseconds since the exporter began, 32 bits that wrap after 49 days."""
     uptime = _bounded(numbers(array, f"{edge}_uptime"), 1)
     if "boot_ms" in columns:
-        return np.minimum(_bounded(numbers(array, "boot_ms"), 1000) + uptime * 1000, _LONGEST)
+        found: Numbers = np.minimum(_bounded(numbers(array, "boot_ms"), 1000) + uptime * 1000, _LONGEST)
+        return found
     now = sent.uptime
     if boot_ms:
         exported = sent.exported // 1000 - min(boot_ms, _LONGEST // 1000)

@@ -18,6 +18,7 @@ from exporters.elasticsearch.fields import (
     Endpoint,
     Event,
     Fields,
+    Ip,
     Network,
     Own,
     UserAgent,
@@ -64,6 +65,10 @@ class FlowFields(Fields, kw_only=True):
     total_destination_zero_windows: int = 0
     total_source_payload_bytes: int = 0
     total_destination_payload_bytes: int = 0
+    exporter_ip: Ip = ""
+    input_interface: int = 0
+    output_interface: int = 0
+    sampling_rate: int = 0
     risks: tuple[str, ...] = ()
     score: int = 0
     reasons: tuple[str, ...] = ()
@@ -211,6 +216,10 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
                 total_destination_zero_windows=flow.total_destination_zero_windows,
                 total_source_payload_bytes=flow.total_source_payload_bytes,
                 total_destination_payload_bytes=flow.total_destination_payload_bytes,
+                exporter_ip=flow.exporter_ip,
+                input_interface=flow.input_interface,
+                output_interface=flow.output_interface,
+                sampling_rate=flow.sampling_rate,
                 risks=flow.risks,
                 score=flow.score,
                 reasons=flow.reasons,

@@ -14,10 +14,12 @@ import msgspec
 from msgspec import Struct
 
 from capture import metrics
+from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
-from capture.open import LINES, missing_tshark, open_capture
+from capture.open import DATAGRAMS, LINES, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
+from capture.sflow import NAME as SFLOW
 from capture.source import LIVE, Observation, Source
 from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
@@ -35,10 +37,13 @@ _ENGINE = "nfstream"
 _OF_LINES = (SYSLOG, ZEEK)
 """The sources that read lines instead of packets."""
 
-_IGNORING = frozenset({_ENGINE, ZEEK})
+_OF_DATAGRAMS = (NETFLOW, SFLOW)
+"""The sources whose packets are what exporters send."""
+
+_IGNORING = frozenset({_ENGINE, ZEEK, *_OF_DATAGRAMS})
 """The sources whose ``ignored`` are those of a summary."""
 
-_TOLD = frozenset({"lines", "bytes"})
+_TOLD = frozenset({"lines", "packets", "bytes"})
 """Counters that a summary has members for."""
 
 
@@ -46,9 +51,10 @@ class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
     ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``ignored`` the packets that belong to no flow, or the lines of other logs, and
-    ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason. ``bytes`` are
-    those of all packets as on the wire, or of lines, ``flow_bytes`` of the packets that belong to a flow. ``problem``
+    that could not be used, by reason; ``ignored`` the packets that belong to no flow, the lines of other logs, or the
+    records of exporters that are of no flow, and ``dropped`` what was lost (packets and datagrams by the kernel,
+    records by a full queue), by reason. ``packets`` of an exporter are its datagrams. ``bytes`` are those of all
+    packets as on the wire, of lines or of datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem``
     says why it ended before its end; what it came to until then was published.
     """
 
@@ -77,7 +83,7 @@ def capture(
     """
     settings = configuration.capture
     settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith(LINES) for name in captures):
+    if missing_tshark(settings) and not all(name.startswith((*LINES, *DATAGRAMS)) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
@@ -100,16 +106,23 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
         if as_json:
             print_json(summary)
             continue
-        unit = "lines" if summary.source.startswith(LINES) else "packets"
+        unit, of_what = _units(summary.source)
         read = f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}"
         click.echo(f"{summary.source}: {read}, {summary.bytes:,} bytes, stream {summary.stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
-            *(("rejected lines", reason, count) for reason, count in sorted(summary.rejected.items())),
-            *((f"ignored {unit}", reason, count) for reason, count in sorted(summary.ignored.items())),
+            *((f"rejected {unit}", reason, count) for reason, count in sorted(summary.rejected.items())),
+            *((f"ignored {of_what}", reason, count) for reason, count in sorted(summary.ignored.items())),
             *(("dropped", reason, count) for reason, count in sorted(summary.dropped.items())),
         ]
         print_table(("what", "which", "count"), rows)
+
+
+def _units(source: str) -> tuple[str, str]:
+    """What a source reads, and what of it may be ignored."""
+    if source.startswith(LINES):
+        return "lines", "lines"
+    return ("datagrams", "records") if source.startswith(DATAGRAMS) else ("packets", "packets")
 
 
 _Opened = tuple[str, Observation, list[Source]]
@@ -207,8 +220,8 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         source=name,
         stream=node.observation.stream,
         node=node.observation.producer,
-        packets=node.counts[_ENGINE, "packets"],
-        bytes=node.counts[_ENGINE, "bytes"] + sum(node.counts[source, "bytes"] for source in _OF_LINES),
+        packets=sum(node.counts[source, "packets"] for source in (_ENGINE, *_OF_DATAGRAMS)),
+        bytes=sum(node.counts[source, "bytes"] for source in (_ENGINE, *_OF_LINES, *_OF_DATAGRAMS)),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
         flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
         records=dict(node.announced),
