@@ -18,7 +18,9 @@ _NAMES: Final = {
 @lru_cache(maxsize=1 << 12)
 def application(name: bytes) -> str:
     """What nDPI calls it: ntop's exporters write that as it is; of another name in small letters it is the capitals."""
-    text = name.decode("utf-8", "replace").strip()
+    text = name.split(b"\0")[0].decode("utf-8", "replace").strip()
     if text.lower() in _NAMES:
         return _NAMES[text.lower()]
+    if not text.isprintable():
+        return ""
     return text.upper() if text.islower() and "." not in text else text

@@ -85,7 +85,7 @@ COLUMNS: Final[dict[str, Column]] = {
     "sampler": Column(_iana(48, 302)),
     "interval": Column(_iana(34, 50, 305)),
     "application_key": Column(_iana(95), "key"),
-    "application": Column(((0, 96), (NTOP, 119)), "text"),
+    "application": Column(((NTOP, 119), (0, 96)), "text"),
 }
 """Everything that is read of a flow record."""
 

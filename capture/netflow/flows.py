@@ -293,7 +293,7 @@ class _Records(NamedTuple):
 
     def _applications(self) -> Iterable[str]:
         if "application" in self.columns:
-            return [application(piece.rstrip(b"\0")) for piece in pieces(self.array, "application")]
+            return [application(piece) for piece in pieces(self.array, "application")]
         if "application_key" in self.columns and self.domain.applications:
             known = self.domain.applications
             keys = pieces(self.array, "application_key")

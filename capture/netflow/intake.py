@@ -115,7 +115,7 @@ class NetflowIntake:
 
     def _learn(self, message: Message, domain: Domain, number: int, content: bytes) -> None:
         options = number == SETS[message.version][1]
-        for learned in read_templates(message.version, options, content):
+        for learned in read_templates(message.version, content, options=options):
             self._books.count("templates")
             self._domains.learn(domain, learned)
             template = domain.templates.get(learned.number)

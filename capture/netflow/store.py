@@ -136,7 +136,7 @@ def _kept(domain: Domain) -> _KeptDomain:
 
 def _templates(version: int, kept: _KeptTemplate) -> Iterable[Template]:
     try:
-        found = read_templates(version, kept.options, b64decode(kept.raw))
+        found = read_templates(version, b64decode(kept.raw), options=kept.options)
     except (NetflowError, ValueError):
         return []
     return [each for each in found if isinstance(each, Template)]

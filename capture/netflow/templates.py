@@ -61,7 +61,7 @@ class Withdrawal(NamedTuple):
     number: int
 
 
-def read_templates(version: int, options: bool, data: bytes) -> list[Template | Withdrawal]:  # noqa: FBT001 - a set is of one kind or the other
+def read_templates(version: int, data: bytes, *, options: bool = False) -> list[Template | Withdrawal]:
     """The templates of a set without its header; :class:`NetflowError` when they cannot be."""
     found: list[Template | Withdrawal] = []
     position, end = 0, len(data)

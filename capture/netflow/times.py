@@ -46,7 +46,7 @@ def times_of(array: npt.NDArray[np.void], columns: frozenset[str], sent: Sent, b
         end = start + length if start is not None and length is not None else sent.exported
     if start is None:
         start = end - length if length is not None else end
-    return np.maximum(np.minimum(start, end), 0), end
+    return np.minimum(start, end), end
 
 
 def _time(array: npt.NDArray[np.void], columns: frozenset[str], sent: Sent, boot_ms: int, edge: str) -> Numbers | None:

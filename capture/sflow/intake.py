@@ -192,6 +192,8 @@ class SflowIntake:
         if before is None and len(self._drops) >= self._most * _INTERFACES:
             self._drops.popitem(last=False)
         self._drops[key] = sample.drops
-        if before is not None and sample.drops > before:
-            self._books.count("drops", sample.drops - before)
-            self._books.add(head.agent, "drops", sample.drops - before)
+        more = sample.drops - before if before is not None else 0
+        # A greater step is an agent that has begun anew, or one that lies.
+        if 0 < more <= _MOST_RATE:
+            self._books.count("drops", more)
+            self._books.add(head.agent, "drops", more)
