@@ -78,9 +78,11 @@ class Reader:
         for name in ("samples", "library", "skeletons", "rules"):
             (folder / "scripts" / name).symlink_to(ROOT / "scripts" / name)
         ports: list[int] = []
-        for _ in range(6):
+        for _ in range(8):
             ports.append(free_port(ports))
-        self._ports = dict(zip(("9092", "9093", "9200", "9300", "9620", "5514"), map(str, ports), strict=True))
+        self._ports = dict(
+            zip(("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343"), map(str, ports), strict=True)
+        )
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPLINE_")}
         environment |= {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -104,7 +106,7 @@ class Reader:
     def here(self, text: str) -> str:
         """A text of the page with this machine's ports."""
         return re.sub(
-            r"(?<=127\.0\.0\.1:)(\d+)|(?<=--metrics-port )(9620)|(?<=--port )(5514)",
+            r"(?<=127\.0\.0\.1[:/])(\d+)|(?<=--metrics-port )(9620)|(?<=--port )(5514)",
             lambda port: self._ports.get(port[0], port[0]),
             text,
         )
