@@ -4,8 +4,10 @@ A process of its own sends; the CPU of the receiving one alone is counted, user 
 records, encoding, compression and the sending to Kafka (``--kafka``; without it the messages are only handed over).
 Datagrams are sent in step with what was read, so that none is lost. Half of the flows are answers to the other half.
 The bars are 60,000 flows, and 40,000 samples of sFlow; the aim for flows is 150,000.
+``--minutes`` goes on for that long instead, and shows whether memory stays as it is.
 
     python -m bench.netflow --kafka 127.0.0.1:9092
+    python -m bench.netflow --kafka 127.0.0.1:9092 --minutes 10 --kinds nfv9
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+import psutil
 
 BARS = {"nfv9": 60_000, "ipfix": 60_000, "nfv5": 60_000, "sflow": 40_000}
 AIM = 150_000
@@ -151,8 +155,8 @@ def send(port: int, kind: str, flows: int) -> None:
             sent += records
 
 
-def receive(kind: str, flows: int, bootstrap: str) -> dict[str, float]:
-    """Run a capture node until it has made so many flows; its CPU seconds and what it counted."""
+def receive(kind: str, flows: int, bootstrap: str, minutes: float) -> dict[str, float]:
+    """Run a capture node until it has made so many flows or for so long; its CPU seconds and what it counted."""
     from bench.capture_light import _Counter, prefix  # noqa: PLC0415
     from capture.exports.source import ExportListener  # noqa: PLC0415
     from capture.node import CaptureNode  # noqa: PLC0415
@@ -179,8 +183,13 @@ def receive(kind: str, flows: int, bootstrap: str) -> dict[str, float]:
         sender.stdout.readline()
         began, wall = time.process_time(), time.monotonic()
         read = 0
-        while node.counts[name, "flows"] < flows and time.monotonic() - wall < 120:
+        process, memory = psutil.Process(), [0, 0]
+        lasts = minutes * 60 or 120
+        while node.counts[name, "flows"] < flows and (passed := time.monotonic() - wall) < lasts:
             time.sleep(0.005)
+            if minutes:
+                half = int(passed > lasts / 2)
+                memory[half] = max(memory[half], process.memory_info().rss)
             now = node.counts[name, "packets"]
             if now != read:
                 with contextlib.suppress(BrokenPipeError):
@@ -196,7 +205,8 @@ def receive(kind: str, flows: int, bootstrap: str) -> dict[str, float]:
         kafka.__exit__()
     spent, wall = time.process_time() - began, time.monotonic() - wall
     counted = {counter: amount for (_, counter), amount in node.counts.items()}
-    return {"cpu": spent, "wall": wall, "records": node.records.total(), **counted}
+    halves = {f"megabytes_{half}": octets >> 20 for half, octets in zip(("before", "after"), memory, strict=True)}
+    return {"cpu": spent, "wall": wall, "records": node.records.total(), **halves, **counted}
 
 
 def main() -> None:
@@ -205,16 +215,19 @@ def main() -> None:
     parser.add_argument("--kafka", metavar="HOST:PORT", default="")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--flows", type=int, default=400_000)
+    parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--kinds", nargs="+", choices=BARS, default=list(BARS))
     parser.add_argument("--send", help=argparse.SUPPRESS)
     parser.add_argument("--receive", choices=BARS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.minutes:
+        options.runs, options.flows = 1, sys.maxsize
     if options.send:
         port, kind, flows = options.send.split(":")
         send(int(port), kind, int(flows))
         return
     if options.receive:
-        print(json.dumps(receive(options.receive, options.flows, options.kafka)))
+        print(json.dumps(receive(options.receive, options.flows, options.kafka, options.minutes)))
         return
     from bench.capture_light import topics_of_our_own  # noqa: PLC0415
 
@@ -225,7 +238,7 @@ def main() -> None:
             rates = []
             for _ in range(options.runs):
                 command = [sys.executable, "-m", "bench.netflow", "--receive", kind, "--flows", str(options.flows)]
-                command += ["--kafka", options.kafka]
+                command += ["--kafka", options.kafka, "--minutes", str(options.minutes)]
                 output = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
                 result = json.loads(output.stdout)
                 rates.append(result["flows"] / result["cpu"])

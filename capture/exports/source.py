@@ -26,7 +26,7 @@ _BURST: Final = 256
 
 _WAIT: Final = 0.2
 _HOUSEKEEPING: Final = 1.0
-_LAST_ROUNDS: Final = 1000
+_LAST_ROUNDS: Final = 200
 _KEPT: Final = 10_000
 _UDP_HEADER: Final = 8
 _log = logging.getLogger("tapline.capture")

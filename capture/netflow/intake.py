@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from capture.exports.books import Books
 from capture.exports.source import Datagram
@@ -31,6 +32,9 @@ from capture.netflow.templates import (
 from capture.settings import FlowExportSettings
 from capture.source import Observation, Sink
 
+_TOGETHER: Final = 20_000
+"""How many records are decoded together at most, and those of one more datagram."""
+
 
 class NetflowIntake:
     """Makes flows of the datagrams of NetFlow v5, v9 and IPFIX.
@@ -54,6 +58,7 @@ class NetflowIntake:
         self._flows = FlowMaker(observation, self._windows, sink)
         self._store = store
         self._waiting: dict[tuple[Domain, Template], list[Part]] = {}
+        self._records_waiting = 0
         if store is not None:
             store.load(self._domains)
 
@@ -67,12 +72,11 @@ class NetflowIntake:
             self._windows.see(received)
             self._books.add(exporter, "datagrams")
             try:
-                message = read_message(data)
-                domain = self._domains.find((message.version, exporter, message.domain))
-                units = self._sets(message, domain, data, received)
-                self._follow(message, domain, units)
+                self._message(read_message(data), data, exporter, received)
             except NetflowError as error:
                 self._reject(data, exporter, error)
+            if self._records_waiting >= _TOGETHER:
+                self._flush()
         self._flush()
 
     def drop(self, datagrams: int) -> None:
@@ -86,6 +90,15 @@ class NetflowIntake:
         self._flush()
         self._domains.give_up()
         self._books.tell(self._windows)
+
+    def _message(self, message: Message, data: bytes, exporter: str, received: int) -> None:
+        domain = self._domains.find((message.version, exporter, message.domain))
+        # Of a datagram that cannot be read to its end it is not known how many records there were.
+        units = 1 if message.version == VERSION_9 else None
+        try:
+            units = self._sets(message, domain, data, received)
+        finally:
+            self._follow(message, domain, units)
 
     def _sets(self, message: Message, domain: Domain, data: bytes, received: int) -> int | None:
         """Take what a datagram holds; how many units of its sequence that was, ``None`` where they cannot be told."""
@@ -148,6 +161,7 @@ class NetflowIntake:
     def _wait(self, domain: Domain, template: Template, part: Part) -> None:
         """Decode these records when the datagrams that came together have been taken apart."""
         self._waiting.setdefault((domain, template), []).append(part)
+        self._records_waiting += part.records
 
     def _flush(self) -> None:
         for (domain, template), parts in self._waiting.items():
@@ -155,6 +169,7 @@ class NetflowIntake:
             self._books.count("flows", flows)
             self._books.add(domain.exporter, "flows", flows)
         self._waiting.clear()
+        self._records_waiting = 0
 
     def _follow(self, message: Message, domain: Domain, units: int | None) -> None:
         step = domain.sequence.follow(message.sequence, units)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from capture.netflow import elements
 from capture.netflow.domains import Domain, Domains
 from capture.netflow.elements import Element
 
-_MOST_RATE = 1 << 24
+MOST_RATE: Final = 1 << 24
+"""No exporter looks at so few packets: a greater rate is not believed."""
 
 
 def take_options(domains: Domains, domain: Domain, record: dict[Element, bytes]) -> bool:
@@ -45,7 +48,7 @@ def _rate(record: dict[Element, bytes]) -> int:
         # Without the second number the first is the rate itself, as some exporters have it.
         space = record.get(elements.NOT_SAMPLED)
         rate = sampled if space is None else round((sampled + int.from_bytes(space, "big")) / sampled)
-    return rate if rate <= _MOST_RATE else 0
+    return rate if rate <= MOST_RATE else 0
 
 
 def _sampler(record: dict[Element, bytes]) -> str:

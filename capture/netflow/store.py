@@ -9,15 +9,17 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from capture.netflow.domains import Domain, Domains
 from capture.netflow.errors import NetflowError
+from capture.netflow.options import MOST_RATE
 from capture.netflow.templates import SETS, Template, read_templates
 
+_BASE64: Final = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _log = logging.getLogger("tapline.capture")
 
 
@@ -31,9 +33,9 @@ class _KeptDomain(Struct, omit_defaults=True):
     exporter: str
     domain: int
     templates: list[_KeptTemplate] = []
-    rates: dict[str, int] = {}
-    applications: dict[str, str] = {}
-    boot_ms: int = 0
+    rates: dict[str, Annotated[int, Meta(ge=1, le=MOST_RATE)]] = {}
+    applications: dict[Annotated[str, Meta(pattern=_BASE64)], str] = {}
+    boot_ms: Annotated[int, Meta(ge=0)] = 0
 
     @property
     def key(self) -> tuple[int, str, int]:
@@ -73,7 +75,7 @@ class TemplateStore:
                 if what not in domain.rates:
                     domains.set_rate(domain, what, rate)
             for key, name in kept.applications.items():
-                domains.set_application(domain, bytes.fromhex(key), name)
+                domains.set_application(domain, b64decode(key), name)
             if not domain.boot_ms:
                 domain.boot_ms = kept.boot_ms
         domains.changed = False
@@ -129,14 +131,14 @@ def _kept(domain: Domain) -> _KeptDomain:
         number,
         [_KeptTemplate(b64encode(each.raw).decode(), each.is_options) for each in domain.templates.values()],
         domain.rates,
-        {key.hex(): name for key, name in domain.applications.items()},
+        {b64encode(key).decode(): name for key, name in domain.applications.items()},
         domain.boot_ms,
     )
 
 
 def _templates(version: int, kept: _KeptTemplate) -> Iterable[Template]:
     try:
-        found = read_templates(version, b64decode(kept.raw), options=kept.options)
+        found = list(read_templates(version, b64decode(kept.raw), options=kept.options))
     except (NetflowError, ValueError):
         return []
     return [each for each in found if isinstance(each, Template)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from struct import Struct
 from typing import Final, NamedTuple
@@ -61,9 +62,8 @@ class Withdrawal(NamedTuple):
     number: int
 
 
-def read_templates(version: int, data: bytes, *, options: bool = False) -> list[Template | Withdrawal]:
-    """The templates of a set without its header; :class:`NetflowError` when they cannot be."""
-    found: list[Template | Withdrawal] = []
+def read_templates(version: int, data: bytes, *, options: bool = False) -> Iterator[Template | Withdrawal]:
+    """The templates of a set without its header; :class:`NetflowError` at one that cannot be."""
     position, end = 0, len(data)
     # What is left may be padding.
     while end - position >= 4:
@@ -71,7 +71,7 @@ def read_templates(version: int, data: bytes, *, options: bool = False) -> list[
         number, count = _pair(data, position)
         if number < FIRST_DATA_SET:
             if version == IPFIX and count == 0 and number in SETS[IPFIX]:
-                found.append(Withdrawal(number))
+                yield Withdrawal(number)
                 position += 4
                 continue
             if not data[position:].strip(b"\0"):
@@ -80,7 +80,7 @@ def read_templates(version: int, data: bytes, *, options: bool = False) -> list[
         scopes = 0
         position += 4
         if version == IPFIX and count == 0:
-            found.append(Withdrawal(number))
+            yield Withdrawal(number)
             continue
         if options:
             if end - position < 2:
@@ -100,8 +100,7 @@ def read_templates(version: int, data: bytes, *, options: bool = False) -> list[
         fields, position = _fields(version, data, position, count, scopes)
         if not any(field.length for field in fields):
             raise NetflowError("template-empty", "a template whose records have no length")
-        found.append(Template(version, number, fields, scopes, data[start:position]))
-    return found
+        yield Template(version, number, fields, scopes, data[start:position])
 
 
 def _fields(version: int, data: bytes, position: int, count: int, scopes: int) -> tuple[tuple[Field, ...], int]:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.fuzz_netflow import mutated
+from capture.netflow import intake as intake_module
 from tests.unit.capture_netflow.made import (
     EXPORTER,
     FLOW_FIELDS,
@@ -54,6 +55,28 @@ def test_lengths_that_lie(reason, datagram):
     assert sink.family("rejected.") == {reason: 1}
     assert len(sink.flows) == 1
     assert sink.counts["packets"] == 2
+
+
+def test_a_datagram_that_breaks_off_has_come():
+    broken = version_9(struct.pack(">HH", 256, 3), sequence=2)
+    sink = take(version_9(sequence=1), broken, version_9(sequence=3))
+    assert not sink.family("sequence.")
+
+
+def test_many_small_records_are_not_decoded_at_once(monkeypatch):
+    monkeypatch.setattr(intake_module, "_TOGETHER", 100)
+    smallest = [(8, 4), (12, 4), (4, 1), (2, 1)]
+    sink = Taken()
+    taking = intake(sink)
+    made: list[int] = []
+    make = taking._flows.make
+    monkeypatch.setattr(
+        taking._flows, "make", lambda *each: made.append(sum(part.records for part in each[2])) or make(*each)
+    )
+    datagram = version_9(a_set(0, template(256, smallest)), a_set(256, (flow()[:8] + b"\x11\1") * 60))
+    taking.take([(datagram, EXPORTER, NOW)] * 10)
+    assert made == [120] * 5
+    assert len(sink.flows) == 600
 
 
 def test_a_length_inside_a_record_that_lies():

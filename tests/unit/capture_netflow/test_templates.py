@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from base64 import b64encode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -159,7 +161,7 @@ def test_templates_are_read_as_they_were_written(fields, number):
 @given(version=st.sampled_from([9, 10]), options=st.booleans(), content=st.binary(max_size=200))
 def test_any_bytes_are_templates_or_rejected(version, options, content):
     try:
-        found = read_templates(version, content, options=options)
+        found = list(read_templates(version, content, options=options))
     except NetflowError:
         return
     assert all(256 <= each.number <= 65_535 or each.number in {2, 3} for each in found)
@@ -204,7 +206,17 @@ def test_processes_that_share_an_address_share_what_they_learn(tmp_path):
     assert not [path.name for path in tmp_path.iterdir() if path.suffix not in {".json", ".lock"}]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"domains":[{"version":9,"exporter":5}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"domains":[{"version":9,"exporter":5}]}',
+        b'{"domains":[{"version":9,"exporter":"192.0.2.1","domain":1,"rates":{"all":99999999999999999999}}]}',
+        b'{"domains":[{"version":9,"exporter":"192.0.2.1","domain":1,"applications":{"A":"dns"}}]}',
+    ],
+)
 def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path, caplog, content):
     store = TemplateStore(str(tmp_path), POINT)
     (tmp_path / "netflow-udp-127.0.0.1-2055.json").write_bytes(content)
@@ -217,6 +229,16 @@ def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path, caplog, content):
     again = Taken()
     intake(again, store=TemplateStore(str(tmp_path), POINT)).take([(version_9(DATA), EXPORTER, NOW)])
     assert len(again.flows) == 1
+
+
+def test_what_cannot_be_of_a_file_is_passed_over(tmp_path):
+    raw = b64encode(template(256, FLOW_FIELDS)).decode()
+    bad = [{"raw": "AAAA"}, {"raw": "no base64"}, {"raw": ""}, {"raw": raw}]
+    domains = [{"version": version, "exporter": EXPORTER, "domain": 1, "templates": bad} for version in (5, 7, 9)]
+    (tmp_path / "netflow-udp-127.0.0.1-2055.json").write_text(json.dumps({"domains": domains}), encoding="utf-8")
+    sink = Taken()
+    intake(sink, store=TemplateStore(str(tmp_path), POINT)).take([(version_9(DATA), EXPORTER, NOW)])
+    assert len(sink.flows) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(tmp_path, caplog):
