@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.collectors import SCHEME as COLLECTORS
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
@@ -21,6 +22,7 @@ from capture.standard_input import Spread
 from capture.syslog.addresses import SCHEME as SYSLOG
 from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
+from topics.settings import KafkaSettings
 
 LINES: Final = (SYSLOG, ZEEK)
 """What the names of sources begin with that read lines instead of packets."""
@@ -30,20 +32,27 @@ DATAGRAMS: Final = (NETFLOW, SFLOW)
 
 
 def open_capture(
-    path_or_interface: str, settings: CaptureSettings, *, progress: Progress | None = None
+    path_or_interface: str,
+    settings: CaptureSettings,
+    *,
+    progress: Progress | None = None,
+    kafka: KafkaSettings | None = None,
 ) -> tuple[Observation, list[Source]]:
     """What to observe, and the sources to run for it: flows, and deep also resources and documents.
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``, or what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``.
-    ``progress`` is called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
+    ``zeek:FILE``, ``zeek:FOLDER``, or what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``,
+    or what other collectors put into a topic of ``kafka``: ``netflow:kafka:TOPIC``. ``progress`` is
+    called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):
         return _open_zeek(path_or_interface, settings, progress)
+    if path_or_interface.startswith(COLLECTORS):
+        return _open_collector(path_or_interface, settings, kafka)
     if path_or_interface.startswith(NETFLOW):
         return _open_netflow(path_or_interface, settings, progress)
     if path_or_interface.startswith(SFLOW):
@@ -95,6 +104,14 @@ def _open_netflow(
     from capture.netflow.opening import open_netflow  # noqa: PLC0415 - only where it is used
 
     return open_netflow(source, settings, progress)
+
+
+def _open_collector(
+    source: str, settings: CaptureSettings, kafka: KafkaSettings | None
+) -> tuple[Observation, list[Source]]:
+    from capture.collectors.opening import open_collector  # noqa: PLC0415 - only where it is used
+
+    return open_collector(source, settings, kafka)
 
 
 def _open_sflow(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:

@@ -51,6 +51,17 @@ class Windows:
         """The window of a record of this time."""
         return max(window_of(min(time, self.reached)), self._oldest)
 
+    def date(self, time: int) -> tuple[int, int]:
+        """The time of a record that says this one and came now, and its window (epoch seconds)."""
+        if not self.reached - LATE <= time <= self.reached + EARLY:
+            self._sink.count(self._name, "time-not-believed")
+            time = self.reached
+        window = window_of(min(time, self.reached))
+        if window < self._oldest:
+            self._sink.count(self._name, "late")
+            window = self._oldest
+        return time, window
+
     def date_all(
         self, times: npt.NDArray[np.int64], received: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -119,7 +119,7 @@ class FlowMaker:
             record_id = f"{prefix}{number:012x}"
             state = ""
             if protocol == _TCP:
-                state = _state(flags, reverse_flags)
+                state = state_of(flags, reverse_flags)
             else:
                 flags = reverse_flags = 0  # noqa: PLW2901 - only TCP has any
             put(
@@ -339,7 +339,7 @@ def _community(protocol: int, source: bytes, destination: bytes, kind: int) -> s
 
 
 @lru_cache(maxsize=1 << 16)
-def _state(flags: int, reverse: int) -> str:
+def state_of(flags: int, reverse: int) -> str:
     """The TCP state that the flags of both directions tell of; a one-way record knows but its own."""
     both = flags | reverse
     if both & _RST:

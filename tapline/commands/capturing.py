@@ -88,7 +88,10 @@ def capture(
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
-        opened = [(name, *open_capture(name, settings, progress=progress.reader(name))) for name in captures]
+        opened = [
+            (name, *open_capture(name, settings, progress=progress.reader(name), kafka=configuration.kafka))
+            for name in captures
+        ]
         live = [observation.stream == LIVE for _, observation, _ in opened]
         if any(live) and not all(live):
             raise TaplineError("files and interfaces cannot be captured together: run one command for each")

@@ -1,0 +1,8 @@
+"""Flows that other collectors, goflow2 and nProbe, put into Kafka as JSON."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEME: Final = "netflow:kafka:"
+"""What a source begins with that names a topic of theirs."""

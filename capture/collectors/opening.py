@@ -1,0 +1,25 @@
+"""From what a user names to an observation and its source."""
+
+from __future__ import annotations
+
+import time
+
+from capture.collectors import SCHEME
+from capture.collectors.source import CollectorTopic
+from capture.settings import CaptureSettings
+from capture.source import Observation, Source, observe_live
+from topics.errors import TaplineError
+from topics.settings import KafkaSettings
+
+
+def open_collector(
+    source: str, settings: CaptureSettings, kafka: KafkaSettings | None
+) -> tuple[Observation, list[Source]]:
+    """What ``netflow:kafka:TOPIC`` stands for, in the Kafka of ``kafka``; :class:`TaplineError` when it is nothing."""
+    topic = source.removeprefix(SCHEME)
+    if not topic:
+        raise TaplineError(f"{source} names no topic: write {SCHEME}TOPIC")
+    if kafka is None:
+        raise TaplineError(f"{source} is read while it is written: use `tapline capture {source}`")
+    observation = observe_live(settings.node_name, source, time.time_ns() // 1000)
+    return observation, [CollectorTopic(observation, topic, settings.flow_exports, kafka)]
