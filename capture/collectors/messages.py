@@ -1,6 +1,6 @@
 """What stands in the messages of goflow2 and nProbe.
 
-goflow2 writes a flow a message (https://github.com/netsampler/goflow2/blob/main/docs/protocols.md), nProbe one or an
+goflow2 writes a flow a message (https://github.com/netsampler/goflow2, its page on protocols), nProbe one or an
 array of them, whose members are named by NetFlow v9's numbers or their names
 (https://www.ntop.org/guides/nprobe/flow_information_elements.html).
 """

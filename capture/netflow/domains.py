@@ -16,10 +16,13 @@ MOST_TEMPLATES: Final = 10_000
 """How many templates are kept of all exporters together."""
 
 MOST_OF_ONE: Final = 1_000
-"""How many templates, samplers or interfaces' rates are kept of one domain."""
+"""How many templates are kept of one domain."""
 
-MOST_APPLICATIONS: Final = 10_000
-"""How many names of applications are kept of one domain."""
+MOST_LEARNED: Final = 100_000
+"""How many rates and names of applications are kept of all exporters together."""
+
+MOST_LEARNED_OF_ONE: Final = 10_000
+"""The same of one domain."""
 
 HELD_BYTES: Final = 4 * 1024 * 1024
 """How much of the data sets is held that came before their templates."""
@@ -54,6 +57,11 @@ class Domain:
         self.held_bytes = 0
 
     @property
+    def learned(self) -> int:
+        """How many rates and names of applications it has told."""
+        return len(self.rates) + len(self.applications)
+
+    @property
     def exporter(self) -> str:
         """The exporter's address."""
         return self.key[1]
@@ -62,7 +70,8 @@ class Domain:
 class Domains:
     """All domains of all exporters, ``most`` at once: the one that was silent for longest makes room.
 
-    ``count`` takes what was lost by that: templates and exporters ``evicted.…``, data sets ``dropped.no-template``.
+    ``count`` takes what was lost by that: templates and exporters ``evicted.…``, rates and names that were not learned
+    (``unlearned``), data sets ``dropped.no-template``.
     ``changed`` is True once something was learned that is worth keeping over a restart.
     """
 
@@ -72,6 +81,7 @@ class Domains:
         self._count = count
         self._domains: OrderedDict[Key, Domain] = OrderedDict()
         self._templates = 0
+        self._learned = 0
         self._held = 0
 
     def __iter__(self) -> Iterator[Domain]:
@@ -111,14 +121,14 @@ class Domains:
 
     def set_rate(self, domain: Domain, what: str, rate: int) -> None:
         """Of so many packets one was looked at by this sampler or interface."""
-        if domain.rates.get(what) != rate and (what in domain.rates or len(domain.rates) < MOST_OF_ONE):
+        if domain.rates.get(what) != rate and (what in domain.rates or self._may_learn(domain)):
             domain.rates[what] = rate
             self.changed = True
 
     def set_application(self, domain: Domain, key: bytes, name: str) -> None:
         """Flows with this key are of the application of this name."""
         known = domain.applications
-        if known.get(key) != name and (key in known or len(known) < MOST_APPLICATIONS):
+        if known.get(key) != name and (key in known or self._may_learn(domain)):
             known[key] = name
             self.changed = True
 
@@ -155,6 +165,14 @@ class Domains:
             while domain.held:
                 self._drop(domain)
 
+    def _may_learn(self, domain: Domain) -> bool:
+        """True where there is room for one more rate or name, which is then taken."""
+        if self._learned >= MOST_LEARNED or domain.learned >= MOST_LEARNED_OF_ONE:
+            self._count("unlearned", 1)
+            return False
+        self._learned += 1
+        return True
+
     def _drop(self, domain: Domain) -> None:
         size = _cost(domain.held.popleft())
         domain.held_bytes -= size
@@ -177,6 +195,7 @@ class Domains:
     def _evict(self) -> None:
         _, domain = self._domains.popitem(last=False)
         self._templates -= len(domain.templates)
+        self._learned -= domain.learned
         while domain.held:
             self._drop(domain)
         self._count("evicted.exporters", 1)

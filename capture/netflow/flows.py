@@ -59,7 +59,7 @@ class Part(NamedTuple):
 
 
 class FlowMaker:
-    """Makes a final flow record of each record and puts it; ``number`` counts all, so that ids are the same each time.
+    """Makes a final flow record of each record and puts it; they are numbered, so that ids are the same each time.
 
     A record that is none of a flow is ignored: without addresses (``no-addresses``), without counters
     (``no-counters``), as NAT and firewall events are, or with counters that cannot be (``counters``).

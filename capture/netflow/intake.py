@@ -12,6 +12,7 @@ from capture.netflow import NAME
 from capture.netflow.domains import Domain, Domains
 from capture.netflow.errors import NetflowError
 from capture.netflow.flows import FlowMaker, Part
+from capture.netflow.layout import values_of
 from capture.netflow.messages import (
     FLOW_OF_VERSION_5,
     Message,
@@ -140,17 +141,16 @@ class NetflowIntake:
 
     def _records(self, domain: Domain, template: Template, content: bytes, head: tuple[int, int, int, int]) -> int:
         """Take the records of a data set; their number."""
-        layout = template.layout
         if template.is_options:
             # What is known of sampling so far holds for what has come so far.
             self._flush()
             count = 0
-            for record in layout.values(content):
+            for record in values_of(template.fields, content):
                 count += 1
                 used = take_options(self._domains, domain, record)
                 self._books.count("options.used" if used else "options.unused")
             return count
-        rows, count, whole = layout.rows(content)
+        rows, count, whole = template.layout.rows(content)
         if not whole:
             detail = f"record {count + 1} of a data set of template {template.number} is longer than the set"
             self._reject(content, domain.exporter, NetflowError("record-length", detail))

@@ -27,7 +27,6 @@ class Layout:
     """
 
     def __init__(self, fields: Sequence[tuple[Element, int]]) -> None:
-        self._fields = fields
         self.variable = any(length == VARIABLE for _, length in fields)
         self.size = sum(1 if length == VARIABLE else length for _, length in fields)
         names: list[str] = []
@@ -35,15 +34,15 @@ class Layout:
         offsets: list[int] = []
         places = _places(fields)
         kept = frozenset(places.values())
-        self._rows: list[tuple[int, int]] = []
+        rows: list[tuple[int, int]] = []
         offset = 0
         at: dict[int, int] = {}
         for index, (_, length) in enumerate(fields):
             if self.variable and index not in kept:
-                self._rows.append((length, 0))
+                rows.append((length, 0))
                 continue
             width = TEXT_LENGTH if length == VARIABLE else length
-            self._rows.append((length, width))
+            rows.append((length, width))
             at[index] = offset
             offset += width
         for name, index in places.items():
@@ -51,6 +50,7 @@ class Layout:
             names.append(name)
             formats.append(_format(COLUMNS[name], TEXT_LENGTH if length == VARIABLE else length))
             offsets.append(at[index])
+        self._rows = rows if self.variable else []
         self.columns = frozenset(names)
         spec = {"names": names, "formats": formats, "offsets": offsets, "itemsize": max(offset, 1)}
         self._type = np.dtype(spec)  # type: ignore[call-overload]
@@ -85,20 +85,22 @@ class Layout:
         """Records as :meth:`rows` gave them, as an array with a member for each column."""
         return np.frombuffer(rows, self._type)
 
-    def values(self, data: bytes) -> Iterator[dict[Element, bytes]]:
-        """The fields of each whole record of a data set, as bytes: slower than an array, for options."""
-        position = 0
-        while len(data) - position >= self.size:
-            found: dict[Element, bytes] = {}
-            for element, length in self._fields:
-                size = length
-                if length == VARIABLE:
-                    size, position = _length(data, position)
-                found.setdefault(element, data[position : position + size])
-                position += size
-            if position > len(data):
-                return
-            yield found
+
+def values_of(fields: Sequence[tuple[Element, int]], data: bytes) -> Iterator[dict[Element, bytes]]:
+    """The fields of each whole record of a data set, as bytes: slower than an array, for options."""
+    smallest = sum(1 if length == VARIABLE else length for _, length in fields)
+    position = 0
+    while len(data) - position >= smallest:
+        found: dict[Element, bytes] = {}
+        for element, length in fields:
+            size = length
+            if length == VARIABLE:
+                size, position = _length(data, position)
+            found.setdefault(element, data[position : position + size])
+            position += size
+        if position > len(data):
+            return
+        yield found
 
 
 def numbers(array: npt.NDArray[np.void], name: str) -> npt.NDArray[np.uint64]:

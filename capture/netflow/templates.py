@@ -14,7 +14,7 @@ from capture.netflow.layout import VARIABLE, Layout
 VERSION_5, VERSION_9, IPFIX = 5, 9, 10
 
 MOST_FIELDS: Final = 256
-"""How many fields a template may have: those of real exporters have less than a hundred."""
+"""How many fields a template may have: those of real exporters have about a hundred at most."""
 
 SETS: Final = {VERSION_9: (0, 1), IPFIX: (2, 3)}
 """Which sets hold templates and options templates."""
@@ -22,6 +22,7 @@ SETS: Final = {VERSION_9: (0, 1), IPFIX: (2, 3)}
 FIRST_DATA_SET: Final = 256
 _pair = Struct(">HH").unpack_from
 _triple = Struct(">HHH").unpack_from
+_packed = Struct(">qHH")
 _ENTERPRISE: Final = 0x8000
 
 
@@ -41,9 +42,16 @@ class Template:
     def __init__(self, version: int, number: int, fields: tuple[Field, ...], scopes: int, raw: bytes) -> None:
         self.version = version
         self.number = number
-        self.fields = fields
+        self._fields = b"".join(_packed.pack(*field.element, field.length) for field in fields)
         self.scopes = scopes
         self.raw = raw
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields; they are kept packed, since there may be many templates."""
+        return tuple(
+            Field((enterprise, number), length) for enterprise, number, length in _packed.iter_unpack(self._fields)
+        )
 
     @property
     def is_options(self) -> bool:

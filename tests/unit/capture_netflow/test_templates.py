@@ -120,6 +120,23 @@ def test_too_many_templates_and_exporters(monkeypatch):
     assert len(sink.flows) == 1
 
 
+def test_too_many_rates_and_names(monkeypatch):
+    monkeypatch.setattr(domains, "MOST_LEARNED_OF_ONE", 30)
+    monkeypatch.setattr(domains, "MOST_LEARNED", 70)
+    rates = options_9(300, [(2, 4)], [(34, 4)]) + a_set(300, b"".join(struct.pack(">II", n, n + 2) for n in range(20)))
+    names = options_9(301, [(1, 4)], [(95, 4), (96, 4)])
+    names += a_set(301, b"".join(struct.pack(">II4s", 0, n, b"name") for n in range(20)))
+    sink = Taken()
+    taking = intake(sink, FlowExportSettings(exporters=3))
+    for source in range(3):
+        taking.take([(version_9(rates, names, source=source), EXPORTER, NOW)])
+    assert [domain.learned for domain in taking._domains] == [30, 30, 10]
+    assert sink.counts["unlearned"] == 3 * 40 - 70
+    # What an evicted one has told makes room.
+    taking.take([(version_9(rates, names, source=9), EXPORTER, NOW)])
+    assert [domain.learned for domain in taking._domains] == [30, 10, 30]
+
+
 @pytest.mark.parametrize(
     ("reason", "options", "content"),
     [
