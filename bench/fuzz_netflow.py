@@ -4,7 +4,9 @@ Takes every datagram of ``../shared`` (or of the files that are named) and chang
 doubled or taken from another one. Fails where anything is raised, or where memory grows past the bound that the
 sources promise. ``tests/unit/capture_netflow/test_bad_input.py`` does the same with some thousands.
 
-    python -m bench.fuzz_netflow --count 1000000
+``--bombs`` also sends so many different templates, of 256 fields each, with data, from exporters that change.
+
+    python -m bench.fuzz_netflow --count 1000000 --bombs 60000
 """
 
 from __future__ import annotations
@@ -106,10 +108,23 @@ def datagrams_of(paths: Sequence[Path]) -> list[bytes]:
     return found
 
 
+def bomb(number: int) -> bytes:
+    """A datagram with the ``number``-th template, and a record of it."""
+    fields = [(8, 4), (12, 4), (1, 4), *((400 + (number + each) % 300, 1 + number * each % 7) for each in range(253))]
+    template = struct.pack(">HH", 256 + number % 60, len(fields)) + b"".join(
+        struct.pack(">HH", *each) for each in fields
+    )
+    record = bytes(range(1, 13)) + bytes(sum(length for _, length in fields) - 12)
+    sets = struct.pack(">HH", 0, 4 + len(template)) + template
+    sets += struct.pack(">HH", 256 + number % 60, 4 + len(record)) + record
+    return struct.pack(">HHIIII", 9, 2, 0, 1_700_000_000, number, number // 20) + sets
+
+
 def main() -> None:
     """Feed damaged datagrams, and say what became of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--bombs", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
@@ -140,6 +155,8 @@ def main() -> None:
         now += 10_000
         if start // BATCH == options.count // BATCH // 2:
             warm = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(options.bombs):
+        intakes[0].take([(bomb(number), f"10.0.{number >> 8 & 255}.1", now)])
     for intake in intakes:
         intake.finish()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
