@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from capture import metrics
+from capture.collectors import SCHEME as COLLECTORS
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
 from capture.open import DATAGRAMS, LINES, missing_tshark, open_capture
@@ -125,6 +126,8 @@ def _units(source: str) -> tuple[str, str]:
     """What a source reads, and what of it may be ignored."""
     if source.startswith(LINES):
         return "lines", "lines"
+    if source.startswith(COLLECTORS):
+        return "messages", "records"
     return ("datagrams", "records") if source.startswith(DATAGRAMS) else ("packets", "packets")
 
 
