@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from typing import Final
 
 from tapline.lists.entries import EntryList, Hit
+
+_REMEMBERED: Final = 16_384
 
 _Tables = list[tuple[int, dict[int, str]]]
 
@@ -14,12 +17,14 @@ class NetworkSet(EntryList):
     """Networks (``192.0.2.0/24``, ``2001:db8::/32``) and addresses; an address is found in the smallest that holds it.
 
     Bits of an entry beyond its prefix are ignored. A look-up costs one step for each length of prefix
-    that occurs: networks are kept in a table a length, which takes a tenth of the memory of a tree.
+    that occurs: networks are kept in a table a length, which takes a tenth of the memory of a tree. What was found
+    of the latest addresses is remembered, since the same ones come again and again.
     """
 
     def __init__(self, entries: Iterable[tuple[str, str]] = ()) -> None:
         self._version4: _Tables = []
         self._version6: _Tables = []
+        self._found: dict[str, Hit | None] = {}
         super().__init__(entries)
 
     def add(self, entry: str, value: str = "") -> None:
@@ -36,8 +41,20 @@ class NetworkSet(EntryList):
             raise ValueError(f"{entry!r} is no address or network, as 192.0.2.0/24")
         shift = bits - prefix
         _table(tables, shift)[int.from_bytes(packed, "big") >> shift] = value
+        self._found.clear()
 
     def find(self, text: str) -> Hit | None:
+        if text in self._found:
+            return self._found[text]
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        found = self._found[text] = self._look_up(text)
+        return found
+
+    def __len__(self) -> int:
+        return sum(len(table) for _, table in (*self._version4, *self._version6))
+
+    def _look_up(self, text: str) -> Hit | None:
         try:
             if ":" in text:
                 packed, tables = inet_pton(AF_INET6, text), self._version6
@@ -51,9 +68,6 @@ class NetworkSet(EntryList):
             if value is not None:
                 return Hit(_network(number >> shift << shift, len(packed), shift), value)
         return None
-
-    def __len__(self) -> int:
-        return sum(len(table) for _, table in (*self._version4, *self._version6))
 
 
 def _table(tables: _Tables, shift: int) -> dict[int, str]:

@@ -58,6 +58,7 @@ class Called(NamedTuple):
     method: str
     filter: Filter
     settings: CheckSettings
+    chooses: bool
 
 
 class Selection:
@@ -319,11 +320,16 @@ class CheckedSessionCore(MonitorCore):
         """Call a check with its flows, with the settings that hold for each of them."""
         hosted, settings = called.hosted, called.settings
         if settings.is_uniform:
-            hosted.each(called.method, flows, self.host.runtime)
+            self._run(called, flows)
             return
         for in_force, some in groupby(flows, lambda flow: _settings_of(settings, flow)):
             if in_force.enabled and self._put_in_force(hosted, in_force):
-                hosted.each(called.method, list(some), self.host.runtime)
+                self._run(called, list(some))
+
+    def _run(self, called: Called, flows: list[Flow]) -> None:
+        if called.chooses:
+            flows = called.hosted.chosen("of_interest", flows)
+        called.hosted.each(called.method, flows, self.host.runtime)
 
     def _close(self, state: CheckedState) -> None:
         """Tell the checks of statuses that others have set, then publish what has been found."""
@@ -357,7 +363,9 @@ class CheckedSessionCore(MonitorCore):
                 self._put_in_force(hosted, in_force)
             wanted = _filter_of(check)
             for hook, method in written(check).items():
-                tables[hook].append(Called(hosted, method, wanted, settings))
+                tables[hook].append(
+                    Called(hosted, method, wanted, settings, hosted.overrides("of_interest", FlowCheck))
+                )
         self._tables = tables
         filters = (each.filter for called in tables.values() for each in called)
         self._selection = Selection(filters, self.host.runtime.is_local)
