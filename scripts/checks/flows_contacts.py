@@ -31,8 +31,8 @@ class Blacklisted(FlowCheck):
         return None
 
     def of_interest(self, flows: list[Flow]) -> list[Flow]:
-        find = self.list.entries.find
-        return [flow for flow in flows if find(flow.destination_ip) or find(flow.source_ip)]
+        hits = self.list.entries.hits
+        return [flow for flow in flows if hits[flow.destination_ip] or hits[flow.source_ip]]
 
     def protocol_detected(self, flow: Flow) -> None:
         entries = self.list.entries

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from tapline import Params
-from tapline.checks import FlowCheck, FlowStatus, Gui, Items, is_unicast
+from tapline.checks import FlowCheck, FlowStatus, Gui, Items, is_unicast, is_unicast_address
 from tapline.checks.gui import DurationInput, ItemListInput, NumberInput, VolumeInput
 from topics.records import Flow
 
@@ -309,7 +309,11 @@ class BroadcastNonUdp(FlowCheck):
     expected = frozenset({"udp", "igmp", "icmp", "ipv6-icmp", "pim", "ospf", "vrrp", "ah", "esp", "eigrp"})
 
     def of_interest(self, flows: list[Flow]) -> list[Flow]:
-        return [flow for flow in flows if flow.transport not in self.expected and not is_unicast(flow)]
+        return [
+            flow
+            for flow in flows
+            if flow.transport not in self.expected and not is_unicast_address(flow.destination_ip)
+        ]
 
     def protocol_detected(self, flow: Flow) -> None:
         self.trigger_status(flow, info=f"{flow.transport} to {flow.destination_ip}")

@@ -42,11 +42,12 @@ class FlowStatus(Struct, frozen=True, kw_only=True):
 
 def is_unicast(flow: Flow) -> bool:
     """True when the flow goes to one host: neither to a multicast address nor to one that looks like a broadcast."""
-    return _is_unicast(flow.destination_ip)
+    return is_unicast_address(flow.destination_ip)
 
 
 @lru_cache(maxsize=16_384)
-def _is_unicast(ip: str) -> bool:
+def is_unicast_address(ip: str) -> bool:
+    """True for the address of one host."""
     if ":" in ip:
         return not ip.lower().startswith("ff")
     first = ip.partition(".")[0]

@@ -7,9 +7,10 @@ for all checks that select alike.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Any, Final, NamedTuple
 
 from tapline.checks.flow_check import FlowCheck
@@ -22,6 +23,7 @@ from workers.checks.hosting import CheckSettings, InForce
 from workers.environment import Environment
 from workers.scripting.host import ScriptHost
 from workers.scripting.hosted import HostedScript
+from workers.scripting.local_networks import REMEMBERED
 from workers.sg_monitor import Protocols, SessionCore, SessionState, matches
 from workers.windows.core import MonitorCore
 from workers.windows.ledger import Window
@@ -61,11 +63,25 @@ class Called(NamedTuple):
     chooses: bool
 
 
+class _Known(dict[str, bool]):
+    """Which addresses are local: looked up as in a dictionary, which is faster than a call."""
+
+    def __init__(self, is_local: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._ask = is_local
+
+    def __missing__(self, ip: str) -> bool:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[ip] = self._ask(ip)
+        return found
+
+
 class Selection:
     """Some flows, and which of them each filter leaves; found once for all checks and hooks that select alike."""
 
     def __init__(self, filters: Iterable[Filter], is_local: Callable[[str], bool]) -> None:
-        self._is_local = is_local
+        self._is_local = _Known(is_local)
         known = list(dict.fromkeys(filters))
         self._protocols = list(dict.fromkeys(each.protocols for each in known if any(each.protocols)))
         self._takers: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -82,7 +98,8 @@ class Selection:
         self._found: dict[Filter, list[Flow]] = {}
         self._protocol_shares: dict[Protocols, list[Flow]] | None = None
         self._risk_shares: dict[tuple[str, ...], list[Flow]] | None = None
-        self._direction_shares: dict[str, list[Flow]] | None = None
+        self._direction_shares: dict[str, list[Flow]] = {}
+        self._locals: tuple[list[bool], list[bool]] | None = None
 
     def holds(self, flows: list[Flow]) -> bool:
         """True when it selects from these flows."""
@@ -134,28 +151,29 @@ class Selection:
         return self._risk_shares.get(risks, [])
 
     def _of_direction(self, direction: str) -> list[Flow]:
-        if self._direction_shares is None:
-            self._direction_shares = self._by_direction(self._flows)
-        return self._direction_shares[direction]
-
-    def _by_direction(self, flows: list[Flow]) -> dict[str, list[Flow]]:
-        """The flows of each direction, and those with a local end."""
-        is_local = self._is_local
-        found: dict[str, list[Flow]] = {name: [] for name in ("inbound", "outbound", "internal", "external", LOCAL)}
-        inbound, outbound, internal, external, local = (each.append for each in found.values())
-        for flow in flows:
-            if is_local(flow.source_ip):
-                local(flow)
-                if is_local(flow.destination_ip):
-                    internal(flow)
-                else:
-                    outbound(flow)
-            elif is_local(flow.destination_ip):
-                local(flow)
-                inbound(flow)
-            else:
-                external(flow)
+        found = self._direction_shares.get(direction)
+        if found is None:
+            found = self._direction_shares[direction] = self._by_direction(direction)
         return found
+
+    def _by_direction(self, direction: str) -> list[Flow]:
+        """The flows of one direction, or those with a local end."""
+        flows = self._flows
+        if self._locals is None:
+            is_local = self._is_local
+            self._locals = (
+                [is_local[flow.source_ip] for flow in flows],
+                [is_local[flow.destination_ip] for flow in flows],
+            )
+        source, destination = self._locals
+        if direction == "inbound":
+            return list(compress(flows, map(operator.gt, destination, source)))
+        if direction == "outbound":
+            return list(compress(flows, map(operator.gt, source, destination)))
+        if direction == "internal":
+            return list(compress(flows, map(operator.and_, source, destination)))
+        either = map(operator.or_, source, destination)
+        return list(compress(flows, either if direction == LOCAL else map(operator.not_, either)))
 
     def _by_protocols(self, flows: list[Flow]) -> dict[Protocols, list[Flow]]:
         """The flows of the transports and applications that checks select."""
