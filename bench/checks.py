@@ -21,6 +21,8 @@ import statistics
 import sys
 from pathlib import Path
 
+import msgspec
+import yaml
 from msgspec.structs import replace
 
 from bench.flows import made_flows, messages
@@ -50,7 +52,7 @@ LEARNED = {"rare_destination": {"learn": 50_000}}
 """Made servers are too many to be rare."""
 
 
-def flows_with_findings(count: int, risky: float, half_open: float) -> list[Flow]:
+def flows_with_findings(count: int, risky: float = 2.0, half_open: float = 3.0) -> list[Flow]:
     """Made flows of which some, in percent, have a risk, and some have not seen their handshake."""
     draw = random.Random(2)
     found = []
@@ -64,8 +66,8 @@ def flows_with_findings(count: int, risky: float, half_open: float) -> list[Flow
     return found
 
 
-def environment(scripts: ScriptSet) -> Environment:
-    """An environment in which every check is on."""
+def policy_with_all(scripts: ScriptSet) -> Policy:
+    """A policy under which every check is on."""
     checks = {
         script.name: CheckSettings(
             enabled=True,
@@ -74,9 +76,18 @@ def environment(scripts: ScriptSet) -> Environment:
         for script in scripts.scripts
         if issubclass(script.monitor, Check)
     }
-    policy = Policy(checks=checks)
+    return Policy(checks=checks)
+
+
+def write_policy(scripts: ScriptSet, path: Path) -> None:
+    """Write a policy file under which every check is on."""
+    path.write_text(yaml.safe_dump({"checks": msgspec.to_builtins(policy_with_all(scripts).checks)}), encoding="utf-8")
+
+
+def environment(scripts: ScriptSet) -> Environment:
+    """An environment in which every check is on."""
     partitions = {topic.kind: topic.partitions or PARTITIONS for topic in CATALOG}
-    return Environment(WorkersSettings(scripts=[]), scripts, partitions, policy=PolicyView(policy))
+    return Environment(WorkersSettings(scripts=[]), scripts, partitions, policy=PolicyView(policy_with_all(scripts)))
 
 
 def main() -> None:

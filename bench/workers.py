@@ -10,6 +10,7 @@ second, of 7,000 hosts; with few flows to a key (``--flows 50000 --windows 20``)
     python -m bench.workers                           # starts a Kafka of its own
     python -m bench.workers --kafka 127.0.0.1:9092
     python -m bench.workers --scripts scripts/samples # with all samples
+    python -m bench.workers --checks                  # with all checks that ship
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from bench.checks import CHECKS, flows_with_findings, write_policy
 from bench.flows import FIRST_WINDOW, made_flows, messages
 from bench.stages import Message, cost
 from tapline.services.kafka import Kafka
@@ -39,13 +41,15 @@ from topics.codec import open_message
 from topics.records import WINDOW_SECONDS
 from topics.settings import KafkaSettings
 from workers.environment import Environment
-from workers.scripting.scripts import load_files
+from workers.scripting.scripts import load_files, script_paths
 from workers.settings import WorkersSettings
 
 BAR = 120_000
 BAR_WITH_SCRIPTS = 80_000
+BAR_WITH_CHECKS = 60_000
 PARTITIONS = 4
-_PROGRAM = """
+POLICY = "policy.yaml"
+PROGRAM = """
 import sys, msgspec
 from topics.settings import KafkaSettings
 from workers.main import run
@@ -62,10 +66,10 @@ def stage(bodies: list[Message]) -> float:
 
 def process(kafka: KafkaSettings, flows: int, scripts: list[str], folder: str) -> float:
     """CPU seconds of one worker process from its start until it has counted this many flows."""
-    settings = WorkersSettings(scripts=scripts, agents=[], group=f"{kafka.prefix}-{time.time_ns()}")
+    settings = WorkersSettings(scripts=scripts, agents=[], policy=[POLICY], group=f"{kafka.prefix}-{time.time_ns()}")
     arguments = [msgspec.json.encode(part).decode() for part in (kafka, settings)]
     child = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
+        [sys.executable, "-c", PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
     )
     try:
         wait_until_counted(kafka, flows) if flows else time.sleep(8)
@@ -127,14 +131,20 @@ def main() -> None:
     parser.add_argument("--flows", type=int, default=250_000, help="flows a window")
     parser.add_argument("--windows", type=int, default=4)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--scripts", metavar="FOLDER", help="run the scripts of this folder; the bar is then 80,000")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--scripts", metavar="FOLDER", help="run the scripts of this folder; the bar is then 80,000")
+    what.add_argument("--checks", action="store_true", help="run all shipped checks; the bar is then 60,000")
     arguments = parser.parse_args()
     scripts = [str(Path(arguments.scripts).resolve())] if arguments.scripts else []
-    bar = BAR_WITH_SCRIPTS if scripts else BAR
+    bar = BAR_WITH_CHECKS if arguments.checks else BAR_WITH_SCRIPTS if scripts else BAR
     total = arguments.flows * arguments.windows
-    bodies = list(messages(made_flows(arguments.flows), arguments.windows, PARTITIONS))
+    flows = flows_with_findings(arguments.flows) if arguments.checks else made_flows(arguments.flows)
+    bodies = list(messages(flows, arguments.windows, PARTITIONS))
     assert bodies[-1][2].window == FIRST_WINDOW + (arguments.windows - 1) * WINDOW_SECONDS
     with broker(arguments.kafka) as address, tempfile.TemporaryDirectory() as folder:
+        if arguments.checks:
+            scripts = [str(CHECKS)]
+            write_policy(load_files(script_paths([CHECKS]), {}), Path(folder) / POLICY)
         empty = KafkaSettings(bootstrap=address, prefix=f"bench-empty-{time.time_ns()}", partitions=PARTITIONS)
         create(empty)
         idle, busy, alone = [], [], []

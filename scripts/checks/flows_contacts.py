@@ -30,6 +30,10 @@ class Blacklisted(FlowCheck):
         self.list.load()
         return None
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        hits = self.list.entries.hits
+        return [flow for flow in flows if hits[flow.destination_ip] or hits[flow.source_ip]]
+
     def protocol_detected(self, flow: Flow) -> None:
         entries = self.list.entries
         hit = entries.find(flow.destination_ip)
@@ -59,6 +63,9 @@ class CountryCheck(FlowCheck):
 
     class params(Items):
         """``items`` are ISO 3166-1 codes of two letters."""
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in flows if flow.destination_country or flow.source_country]
 
     def protocol_detected(self, flow: Flow) -> None:
         for country in (flow.destination_country, flow.source_country):
@@ -141,6 +148,10 @@ class RareDestination(FlowCheck):
         # What is in the store, as far as it has been asked for: asking that costs more.
         self.met: set[str] = set()
         return None
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        met = self.met
+        return [flow for flow in flows if (flow.server_name or flow.destination_ip) not in met]
 
     def protocol_detected(self, flow: Flow) -> None:
         destination = flow.server_name or flow.destination_ip
@@ -233,6 +244,9 @@ class UnexpectedGateway(FlowCheck):
     class params(Items):
         """``items`` are the MAC addresses of the routers; without any the check is inert."""
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return flows if self.params.items else []
+
     def protocol_detected(self, flow: Flow) -> None:
         routers = self.params.items
         if not routers or self.is_local(flow.destination_ip) or not flow.destination_mac or not is_unicast(flow):
@@ -251,6 +265,9 @@ class DeviceProtocolNotAllowed(FlowCheck):
 
     class params(Items):
         """``items`` are protocols that may not be spoken, by nDPI's names."""
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return flows if self.params.items else []
 
     def protocol_detected(self, flow: Flow) -> None:
         forbidden = self.params.items

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from tapline import Params
-from tapline.checks import FlowCheck, FlowStatus, Gui, Items, is_unicast
+from tapline.checks import FlowCheck, FlowStatus, Gui, Items, is_unicast, is_unicast_address
 from tapline.checks.gui import DurationInput, ItemListInput, NumberInput, VolumeInput
 from topics.records import Flow
 
@@ -12,6 +12,18 @@ RST = 0x04
 
 ONE_WAY = frozenset({"MDNS", "Syslog", "DHCP", "DHCPV6", "RTP", "NetFlow", "sFlow", "SSDP", "LLMNR", "IGMP", "RTCP"})
 """Protocols that are not answered by their nature, by nDPI's names."""
+
+
+def with_issues(flows: list[Flow]) -> list[Flow]:
+    """The flows of which a segment was sent again or came out of order."""
+    return [
+        flow
+        for flow in flows
+        if flow.total_source_retransmissions
+        or flow.total_source_out_of_order
+        or flow.total_destination_retransmissions
+        or flow.total_destination_out_of_order
+    ]
 
 
 class UdpUnidirectional(FlowCheck):
@@ -23,6 +35,9 @@ class UdpUnidirectional(FlowCheck):
     l4_proto = "UDP"
     score = 5
     client_share = 100
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in flows if not flow.total_destination_packets]
 
     def flow_end(self, flow: Flow) -> None:
         if flow.total_destination_packets or not flow.total_source_packets or not is_unicast(flow):
@@ -38,6 +53,9 @@ class WebMining(FlowCheck):
     gui = Gui(title="Mining")
     score = 50
     client_share = 80
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in flows if "Mining" in flow.application or flow.application_category == "Mining"]
 
     def protocol_detected(self, flow: Flow) -> None:
         if flow.application_category == "Mining" or "Mining" in flow.application:
@@ -62,6 +80,9 @@ class TcpIssues(FlowCheck):
         percent: float = 10
         least: int = 10
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return with_issues(flows)
+
     def periodic_update(self, flow: Flow) -> None:
         sides = (
             (flow.total_source_retransmissions + flow.total_source_out_of_order, flow.total_source_packets),
@@ -70,8 +91,6 @@ class TcpIssues(FlowCheck):
                 flow.total_destination_packets,
             ),
         )
-        if not (sides[0][0] or sides[1][0]):
-            return
         worst = max((issues / packets * 100 for issues, packets in sides if issues > self.params.least), default=0.0)
         if worst > self.params.percent:
             status = self.severe if worst > 3 * self.params.percent else self.some
@@ -95,11 +114,14 @@ class TcpPacketsIssues(FlowCheck):
 
         percent: float = 15
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in with_issues(flows) if flow.total_packets > 100]
+
     def flow_end(self, flow: Flow) -> None:
         packets = flow.total_packets
         again = flow.total_retransmissions
         disordered = flow.total_source_out_of_order + flow.total_destination_out_of_order
-        if packets > 100 and max(again, disordered) * 100 > self.params.percent * packets:
+        if max(again, disordered) * 100 > self.params.percent * packets:
             self.trigger_status(flow, info=f"{again} sent again, {disordered} out of order, of {packets} packets")
 
 
@@ -119,6 +141,10 @@ class LowGoodput(FlowCheck):
         percent: float = 20
         seconds: int = 600
         exempt: tuple[str, ...] = ("SSH", "Telnet", "WhatsApp", "Telegram", "Signal", "IRC", "Jabber")
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        least = self.params.seconds * 1_000_000
+        return [flow for flow in flows if flow.end - flow.start >= least]
 
     def periodic_update(self, flow: Flow) -> None:
         if flow.duration < self.params.seconds or not flow.total_bytes:
@@ -141,6 +167,9 @@ class TcpFlowReset(FlowCheck):
     l4_proto = "TCP"
     score = 10
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in flows if (flow.tcp_flags_source | flow.tcp_flags_destination) & RST]
+
     def flow_end(self, flow: Flow) -> None:
         if (flow.tcp_flags_source | flow.tcp_flags_destination) & RST:
             self.trigger_status(
@@ -158,6 +187,11 @@ class TcpNoData(FlowCheck):
     three_way_handshake_ok = True
     score = 10
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [
+            flow for flow in flows if not flow.total_source_payload_bytes and not flow.total_destination_payload_bytes
+        ]
+
     def flow_end(self, flow: Flow) -> None:
         if not flow.total_source_payload_bytes and not flow.total_destination_payload_bytes:
             self.set_status(flow, info=f"{flow.total_packets} packets without data")
@@ -171,6 +205,9 @@ class ZeroTcpWindow(FlowCheck):
     category = "network"
     l4_proto = "TCP"
     score = 10
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in flows if flow.total_source_zero_windows or flow.total_destination_zero_windows]
 
     def flow_end(self, flow: Flow) -> None:
         if flow.total_source_zero_windows or flow.total_destination_zero_windows:
@@ -190,6 +227,10 @@ class LongLived(FlowCheck):
         """``seconds`` are too long; ``items`` are applications that may, by nDPI's names."""
 
         seconds: int = 12 * 3600
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        most = self.params.seconds * 1_000_000
+        return [flow for flow in flows if flow.end - flow.start > most]
 
     def periodic_update(self, flow: Flow) -> None:
         if flow.duration > self.params.seconds and not set(flow.application.split(".")) & set(self.params.items):
@@ -213,6 +254,10 @@ class ElephantFlows(FlowCheck):
 
         local_to_remote_bytes: int = 1_000_000_000
         remote_to_local_bytes: int = 5_000_000_000
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        least = min(self.params.local_to_remote_bytes, self.params.remote_to_local_bytes)
+        return [flow for flow in flows if flow.total_source_bytes > least or flow.total_destination_bytes > least]
 
     def periodic_update(self, flow: Flow) -> None:
         params = self.params
@@ -243,6 +288,9 @@ class IcmpExfiltration(FlowCheck):
         bytes_a_packet: int = 500
         packets: int = 20
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [flow for flow in flows if flow.transport in ("icmp", "ipv6-icmp")]
+
     def flow_end(self, flow: Flow) -> None:
         if flow.transport not in ("icmp", "ipv6-icmp") or flow.total_packets < self.params.packets:
             return
@@ -260,9 +308,15 @@ class BroadcastNonUdp(FlowCheck):
     gui = Gui(title="Broadcast that is not UDP")
     expected = frozenset({"udp", "igmp", "icmp", "ipv6-icmp", "pim", "ospf", "vrrp", "ah", "esp", "eigrp"})
 
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return [
+            flow
+            for flow in flows
+            if flow.transport not in self.expected and not is_unicast_address(flow.destination_ip)
+        ]
+
     def protocol_detected(self, flow: Flow) -> None:
-        if flow.transport not in self.expected and not is_unicast(flow):
-            self.trigger_status(flow, info=f"{flow.transport} to {flow.destination_ip}")
+        self.trigger_status(flow, info=f"{flow.transport} to {flow.destination_ip}")
 
 
 class VlanBidirectional(FlowCheck):
@@ -275,6 +329,9 @@ class VlanBidirectional(FlowCheck):
 
     class params(Items):
         """``items`` are the numbers of the VLANs."""
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        return flows if self.params.items else []
 
     def protocol_detected(self, flow: Flow) -> None:
         if str(flow.vlan_id) in self.params.items and flow.total_source_packets and flow.total_destination_packets:
@@ -299,6 +356,10 @@ class KnownProtocolUnknownPort(FlowCheck):
         "MySQL": {3306},
         "SNMP": {161, 162},
     }
+
+    def of_interest(self, flows: list[Flow]) -> list[Flow]:
+        ports = self.ports
+        return [flow for flow in flows if flow.application.partition(".")[0] in ports]
 
     def protocol_detected(self, flow: Flow) -> None:
         own = self.ports.get(flow.application.partition(".")[0])

@@ -3,7 +3,7 @@
 from tapline.checks.alert_types import AlertType, TypeInfo, absence, anomaly, threshold_cross, type_info
 from tapline.checks.base import Check, Items, Patience, Threshold
 from tapline.checks.entities import Entity
-from tapline.checks.flow_check import FlowCheck, FlowStatus, is_unicast
+from tapline.checks.flow_check import FlowCheck, FlowStatus, is_unicast, is_unicast_address
 from tapline.checks.gui import Gui
 from tapline.checks.periodic import (
     HostCheck,
@@ -40,6 +40,7 @@ __all__ = [
     "absence",
     "anomaly",
     "is_unicast",
+    "is_unicast_address",
     "threshold_cross",
     "type_info",
 ]

@@ -39,6 +39,16 @@ class PeriodicCheck(Check):
         if value is not None:
             self.check_threshold(entity, value, self.meter, unit=self.unit)
 
+    @classmethod
+    def compares_plainly(cls, hook: str) -> bool:
+        """True where a hook is :meth:`compare` of a meter with a threshold, and nothing of it is written anew."""
+        return (
+            getattr(cls, hook) is PeriodicCheck.compare
+            and cls.measured is PeriodicCheck.measured
+            and cls.check_threshold is Check.check_threshold
+            and getattr(cls.params_type, "crossed", None) is Threshold.crossed
+        )
+
     def min(self, entity: Entity) -> None:
         """Each minute."""
 

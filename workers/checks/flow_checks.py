@@ -7,9 +7,10 @@ for all checks that select alike.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Any, Final, NamedTuple
 
 from tapline.checks.flow_check import FlowCheck
@@ -22,6 +23,7 @@ from workers.checks.hosting import CheckSettings, InForce
 from workers.environment import Environment
 from workers.scripting.host import ScriptHost
 from workers.scripting.hosted import HostedScript
+from workers.scripting.local_networks import REMEMBERED
 from workers.sg_monitor import Protocols, SessionCore, SessionState, matches
 from workers.windows.core import MonitorCore
 from workers.windows.ledger import Window
@@ -58,13 +60,28 @@ class Called(NamedTuple):
     method: str
     filter: Filter
     settings: CheckSettings
+    chooses: bool
+
+
+class _Known(dict[str, bool]):
+    """Which addresses are local: looked up as in a dictionary, which is faster than a call."""
+
+    def __init__(self, is_local: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._ask = is_local
+
+    def __missing__(self, ip: str) -> bool:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[ip] = self._ask(ip)
+        return found
 
 
 class Selection:
     """Some flows, and which of them each filter leaves; found once for all checks and hooks that select alike."""
 
     def __init__(self, filters: Iterable[Filter], is_local: Callable[[str], bool]) -> None:
-        self._is_local = is_local
+        self._is_local = _Known(is_local)
         known = list(dict.fromkeys(filters))
         self._protocols = list(dict.fromkeys(each.protocols for each in known if any(each.protocols)))
         self._takers: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -81,7 +98,8 @@ class Selection:
         self._found: dict[Filter, list[Flow]] = {}
         self._protocol_shares: dict[Protocols, list[Flow]] | None = None
         self._risk_shares: dict[tuple[str, ...], list[Flow]] | None = None
-        self._direction_shares: dict[str, list[Flow]] | None = None
+        self._direction_shares: dict[str, list[Flow]] = {}
+        self._locals: tuple[list[bool], list[bool]] | None = None
 
     def holds(self, flows: list[Flow]) -> bool:
         """True when it selects from these flows."""
@@ -133,28 +151,29 @@ class Selection:
         return self._risk_shares.get(risks, [])
 
     def _of_direction(self, direction: str) -> list[Flow]:
-        if self._direction_shares is None:
-            self._direction_shares = self._by_direction(self._flows)
-        return self._direction_shares[direction]
-
-    def _by_direction(self, flows: list[Flow]) -> dict[str, list[Flow]]:
-        """The flows of each direction, and those with a local end."""
-        is_local = self._is_local
-        found: dict[str, list[Flow]] = {name: [] for name in ("inbound", "outbound", "internal", "external", LOCAL)}
-        inbound, outbound, internal, external, local = (each.append for each in found.values())
-        for flow in flows:
-            if is_local(flow.source_ip):
-                local(flow)
-                if is_local(flow.destination_ip):
-                    internal(flow)
-                else:
-                    outbound(flow)
-            elif is_local(flow.destination_ip):
-                local(flow)
-                inbound(flow)
-            else:
-                external(flow)
+        found = self._direction_shares.get(direction)
+        if found is None:
+            found = self._direction_shares[direction] = self._by_direction(direction)
         return found
+
+    def _by_direction(self, direction: str) -> list[Flow]:
+        """The flows of one direction, or those with a local end."""
+        flows = self._flows
+        if self._locals is None:
+            is_local = self._is_local
+            self._locals = (
+                [is_local[flow.source_ip] for flow in flows],
+                [is_local[flow.destination_ip] for flow in flows],
+            )
+        source, destination = self._locals
+        if direction == "inbound":
+            return list(compress(flows, map(operator.gt, destination, source)))
+        if direction == "outbound":
+            return list(compress(flows, map(operator.gt, source, destination)))
+        if direction == "internal":
+            return list(compress(flows, map(operator.and_, source, destination)))
+        either = map(operator.or_, source, destination)
+        return list(compress(flows, either if direction == LOCAL else map(operator.not_, either)))
 
     def _by_protocols(self, flows: list[Flow]) -> dict[Protocols, list[Flow]]:
         """The flows of the transports and applications that checks select."""
@@ -319,11 +338,16 @@ class CheckedSessionCore(MonitorCore):
         """Call a check with its flows, with the settings that hold for each of them."""
         hosted, settings = called.hosted, called.settings
         if settings.is_uniform:
-            hosted.each(called.method, flows, self.host.runtime)
+            self._run(called, flows)
             return
         for in_force, some in groupby(flows, lambda flow: _settings_of(settings, flow)):
             if in_force.enabled and self._put_in_force(hosted, in_force):
-                hosted.each(called.method, list(some), self.host.runtime)
+                self._run(called, list(some))
+
+    def _run(self, called: Called, flows: list[Flow]) -> None:
+        if called.chooses:
+            flows = called.hosted.chosen("of_interest", flows)
+        called.hosted.each(called.method, flows, self.host.runtime)
 
     def _close(self, state: CheckedState) -> None:
         """Tell the checks of statuses that others have set, then publish what has been found."""
@@ -357,7 +381,9 @@ class CheckedSessionCore(MonitorCore):
                 self._put_in_force(hosted, in_force)
             wanted = _filter_of(check)
             for hook, method in written(check).items():
-                tables[hook].append(Called(hosted, method, wanted, settings))
+                tables[hook].append(
+                    Called(hosted, method, wanted, settings, hosted.overrides("of_interest", FlowCheck))
+                )
         self._tables = tables
         filters = (each.filter for called in tables.values() for each in called)
         self._selection = Selection(filters, self.host.runtime.is_local)

@@ -298,6 +298,7 @@ class PeriodicChecks:
             if method is None or plan.hosted.suspended:
                 continue
             check = plan.check
+            plainly = type(check).compares_plainly(method)
             place = (check.kind, plan.groups)
             if place not in made:
                 made[place] = entities(check.kind, plan.groups, counted, hook, start, standing)
@@ -312,7 +313,11 @@ class PeriodicChecks:
                         skipped.add(check.script_name)
                         _dropped.labels(check.script_name, "deadline").inc(len(some) - first)
                         break
-                    plan.hosted.each(method, some[first : first + _AT_ONCE])
+                    batch = some[first : first + _AT_ONCE]
+                    if plainly:
+                        batch = _worth_comparing(check, batch)
+                        plan.hosted.looked_at(method, min(_AT_ONCE, len(some) - first) - len(batch))
+                    plan.hosted.each(method, batch)
 
     def _parts(self, plans: list[Planned], counted: Counted, kinds: dict[str, Kinds]) -> Iterator[Part]:
         """What checks of long periods want kept of a window: of hosts one's own, where none looks at others."""
@@ -415,6 +420,14 @@ def _for_check(check: PeriodicCheck, groups: Groups, found: list[Entity]) -> lis
     if check.packet_interface_only and "Capture" in groups:
         return [each for each in found if "dropped" in each.meters]
     return found
+
+
+def _worth_comparing(check: PeriodicCheck, found: list[Entity]) -> list[Entity]:
+    """The entities of which a plain comparison has something to say: a call for each costs twenty times as much."""
+    meter, threshold = check.meter, check.params.threshold
+    if check.params.operator == "gt":
+        return [each for each in found if each.meters.get(meter, 0) > threshold or each.engaged]
+    return [each for each in found if each.meters.get(meter, 0) < threshold or each.engaged]
 
 
 def _silent(

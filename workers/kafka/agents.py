@@ -35,6 +35,7 @@ _commits = Counter("tapline_worker_commits", "Offset commits.", ["outcome"])
 _assigned = Gauge("tapline_worker_assigned_partitions", "Partitions this process works on.")
 
 _BETWEEN_LOOKS: Final = 0.01
+_FETCH_WAIT_MS: Final = 100
 
 BuildStage = Callable[[Topic, int], Stage]
 Leave = Callable[[str], None]
@@ -216,6 +217,8 @@ class PartitionAgents:
         thread = consumer._thread  # noqa: SLF001 - Faust offers no other way to a commit's metadata
         partitions = [TopicPartition(tp.topic, tp.partition) for tp in assignment]
         coordinator = thread._consumer._coordinator  # noqa: SLF001
+        # What comes on one partition waits for the request under way for others: Faust sets 1.5 s, and has no setting.
+        thread._consumer._fetcher._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001
         committed = await thread.call_thread(coordinator.fetch_committed_offsets, partitions)
         earliest = await consumer.earliest_offsets(*assignment)
         ends = await consumer.highwaters(*assignment)

@@ -56,7 +56,7 @@ def _is_or_none(kind: type[Any]) -> Callable[[Any], bool]:
 
 
 _SWITCH: Final = Declared(_is_switch, "True or False")
-_BESIDE_HOOKS: Final = ("setup", "teardown", "measured")
+_BESIDE_HOOKS: Final = ("setup", "teardown", "measured", "of_interest")
 
 DECLARED: Final[dict[str, Declared]] = {
     "name": Declared(_is_text, "a text"),

@@ -111,6 +111,22 @@ class HostedScript:
         tally = STANDING.tally(self.script.name, name)
         guard.each(getattr(self.monitor, name), items, self, tally, self._budget, self.failed, runtime)
 
+    def looked_at(self, name: str, items: int) -> None:
+        """Count calls that were not needed, since it was clear what they would have come to."""
+        STANDING.tally(self.script.name, name).calls += items
+
+    def chosen(self, name: str, items: list[Any]) -> list[Any]:
+        """What a method of the script makes of a list of items; nothing where it raised or is suspended.
+
+        That it did not raise says nothing of the hooks: those have to fare well themselves.
+        """
+        failures = self.failures
+        found = self.hook(name)(items)
+        if found is None:
+            return []
+        self.failures = failures
+        return list(found)
+
     def answers(self, name: str, items: list[Any]) -> list[tuple[Any, Any]]:
         """Call a hook with one item after the other; the items it has an answer for that is true, with that."""
         found: list[tuple[Any, Any]] = []
