@@ -205,7 +205,8 @@ def receive(kind: str, flows: int, bootstrap: str, minutes: float) -> dict[str, 
         kafka.__exit__()
     spent, wall = time.process_time() - began, time.monotonic() - wall
     counted = {counter: amount for (_, counter), amount in node.counts.items()}
-    halves = {f"megabytes_{half}": octets >> 20 for half, octets in zip(("before", "after"), memory, strict=True)}
+    names = ("megabytes_first_half", "megabytes_second_half") if minutes else ()
+    halves = {half: octets >> 20 for half, octets in zip(names, memory, strict=False)}
     return {"cpu": spent, "wall": wall, "records": node.records.total(), **halves, **counted}
 
 
