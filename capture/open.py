@@ -14,6 +14,7 @@ from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.live import check_interface, is_interface
 from capture.settings import CaptureSettings
+from capture.snmp import SCHEME as SNMP
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
 from capture.syslog.addresses import SCHEME as SYSLOG
@@ -23,6 +24,11 @@ from topics.errors import TaplineError
 LINES: Final = (SYSLOG, ZEEK)
 """What the names of sources begin with that read lines instead of packets."""
 
+ASKED: Final = (SNMP,)
+"""What the names of sources begin with that are asked for readings."""
+
+WITHOUT_PACKETS: Final = (*LINES, *ASKED)
+
 
 def open_capture(
     path_or_interface: str, settings: CaptureSettings, *, progress: Progress | None = None
@@ -31,7 +37,7 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``. ``progress`` is
+    ``zeek:FILE``, ``zeek:FOLDER``, or ``snmp:`` for the devices of the configuration. ``progress`` is
     called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
@@ -39,6 +45,8 @@ def open_capture(
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):
         return _open_zeek(path_or_interface, settings, progress)
+    if path_or_interface.startswith(SNMP):
+        return _open_snmp(path_or_interface, settings)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
@@ -78,6 +86,12 @@ def _open_zeek(source: str, settings: CaptureSettings, progress: Progress | None
     from capture.zeek.opening import open_zeek  # noqa: PLC0415 - only where it is used
 
     return open_zeek(source, settings, progress)
+
+
+def _open_snmp(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.snmp.opening import open_snmp  # noqa: PLC0415 - only where it is used
+
+    return open_snmp(source, settings)
 
 
 def _engines(

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from capture.snmp.settings import SnmpSettings
+
 
 class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture.syslog:`` block: how lines are received and whose they are.
@@ -43,7 +45,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
-    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets,
+    ``snmp`` for devices that are asked.
     """
 
     node: str = ""
@@ -55,6 +58,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
+    snmp: SnmpSettings = field(default_factory=SnmpSettings)
 
     @property
     def node_name(self) -> str:

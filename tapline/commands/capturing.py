@@ -15,9 +15,10 @@ from msgspec import Struct
 
 from capture import metrics
 from capture.node import CaptureNode
-from capture.open import LINES, missing_tshark, open_capture
+from capture.open import ASKED, LINES, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
+from capture.snmp import NAME as SNMP
 from capture.source import LIVE, Observation, Source
 from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
@@ -46,10 +47,11 @@ class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
     ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``ignored`` the packets that belong to no flow, or the lines of other logs, and
-    ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason. ``bytes`` are
-    those of all packets as on the wire, or of lines, ``flow_bytes`` of the packets that belong to a flow. ``problem``
-    says why it ended before its end; what it came to until then was published.
+    that could not be used, by reason; ``readings`` how often an interface was read; ``ignored`` the packets that belong
+    to no flow, or the lines of other logs, and ``dropped`` what was lost (packets and datagrams by the kernel, records
+    by a full queue), by reason. ``bytes`` are those of all packets as on the wire, or of lines, ``flow_bytes`` of the
+    packets that belong to a flow. ``problem`` says why it ended before its end; what it came to until then was
+    published.
     """
 
     source: str
@@ -59,6 +61,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     bytes: int
     lines: int
     flow_bytes: int
+    readings: int
     records: dict[str, int]
     rejected: dict[str, int]
     ignored: dict[str, int]
@@ -77,7 +80,7 @@ def capture(
     """
     settings = configuration.capture
     settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith(LINES) for name in captures):
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
@@ -101,8 +104,7 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
             print_json(summary)
             continue
         unit = "lines" if summary.source.startswith(LINES) else "packets"
-        read = f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}"
-        click.echo(f"{summary.source}: {read}, {summary.bytes:,} bytes, stream {summary.stream}")
+        click.echo(f"{summary.source}: {_amount(summary)}, stream {summary.stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
             *(("rejected lines", reason, count) for reason, count in sorted(summary.rejected.items())),
@@ -110,6 +112,14 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
             *(("dropped", reason, count) for reason, count in sorted(summary.dropped.items())),
         ]
         print_table(("what", "which", "count"), rows)
+
+
+def _amount(summary: Summary) -> str:
+    if summary.source.startswith(ASKED):
+        return f"{summary.readings:,} readings"
+    if summary.source.startswith(LINES):
+        return f"{summary.lines:,} lines, {summary.bytes:,} bytes"
+    return f"{summary.packets:,} packets, {summary.bytes:,} bytes"
 
 
 _Opened = tuple[str, Observation, list[Source]]
@@ -210,6 +220,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         packets=node.counts[_ENGINE, "packets"],
         bytes=node.counts[_ENGINE, "bytes"] + sum(node.counts[source, "bytes"] for source in _OF_LINES),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
+        readings=node.counts[SNMP, "readings"],
         flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
         records=dict(node.announced),
         rejected=counted["rejected"],

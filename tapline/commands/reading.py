@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from capture.open import LINES, missing_tshark, open_capture
+from capture.open import WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.settings import CaptureSettings
 from capture.source import CutShort, Source
 from exporters.elasticsearch.documents import MAKERS, encode_document
@@ -66,7 +66,7 @@ class Printer:
 def read(settings: CaptureSettings, captures: Sequence[str], depth: str | None, *, as_json: bool) -> int:
     """Print the records of each capture; 1 when one of them could not be read, else 0."""
     settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith(LINES) for name in captures):
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     code = 0
     output = sys.stdout.buffer

@@ -12,7 +12,7 @@ from workers.counting.groups import GROUPS
 from workers.counting.meters import Number
 from workers.windows.lineage import FLOW_SUMS, METRIC_SUMS
 
-_ELSEWHERE: Final = frozenset(("Alerts", "Capture", "Conservation", "Requests"))
+_ELSEWHERE: Final = frozenset(("Alerts", "Capture", "Conservation", "Requests", "SNMP-Device", "SNMP-Interface"))
 FROM_FLOWS: Final = frozenset(group.name for group in GROUPS) - _ELSEWHERE
 """The groups of ours that are counted from flows alone."""
 

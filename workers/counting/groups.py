@@ -105,9 +105,50 @@ CAPTURE: Final = CounterGroup(
     "observation point",
     description="what capture nodes read and lost",
 )
+SNMP_DEVICE: Final = CounterGroup(
+    "SNMP-Device",
+    (
+        Meter("answers", description="how often it answered"),
+        Meter("failures", description="how often it did not, or not as it should"),
+        Meter("uptime", "gauge", "s", description="how long it has been up"),
+        Meter("interfaces", "gauge", description="how many it has"),
+    ),
+    "IP address",
+    description="what came of asking SNMP devices",
+)
+SNMP_INTERFACE: Final = CounterGroup(
+    "SNMP-Interface",
+    (
+        Meter("in_bytes", unit="bytes", description="ifHCInOctets, or ifInOctets where there is none"),
+        Meter("out_bytes", unit="bytes", description="the same of what it sent"),
+        Meter("in_packets", unit="packets", description="to one, to several and to all"),
+        Meter("out_packets", unit="packets", description="the same of what it sent"),
+        Meter("in_errors", unit="packets", description="ifInErrors"),
+        Meter("out_errors", unit="packets", description="ifOutErrors"),
+        Meter("in_discards", unit="packets", description="ifInDiscards"),
+        Meter("out_discards", unit="packets", description="ifOutDiscards"),
+        Meter("in_bytes_per_second", "average", "bytes/s", description="between two readings"),
+        Meter("out_bytes_per_second", "average", "bytes/s", description="the same of what it sent"),
+        Meter("speed", "gauge", "bit/s", description="ifSpeed, or ifHighSpeed where that is more"),
+        Meter("oper_status", "gauge", description="ifOperStatus: 1 is up, 2 is down"),
+        Meter("admin_status", "gauge", description="ifAdminStatus: 1 is up, 2 is down"),
+    ),
+    "IP address:ifIndex",
+    description="what the interfaces of SNMP devices carried, and how they are",
+)
 
 _TRAFFIC_GROUPS: Final = (HOSTS, APPS, PROTOCOLS, PORTS, SUBNETS, INTERFACES, AGGREGATES)
-GROUPS: Final = (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, REQUESTS, CAPTURE, CONSERVATION, SCORES, ALERTS)
+GROUPS: Final = (
+    *_TRAFFIC_GROUPS,
+    *FLOW_BEHAVIOUR,
+    REQUESTS,
+    CAPTURE,
+    SNMP_DEVICE,
+    SNMP_INTERFACE,
+    CONSERVATION,
+    SCORES,
+    ALERTS,
+)
 _TRAFFIC: Final = frozenset(group.name for group in _TRAFFIC_GROUPS)
 
 
