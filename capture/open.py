@@ -15,6 +15,7 @@ from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.live import check_interface, is_interface
 from capture.settings import CaptureSettings
 from capture.snmp import SCHEME as SNMP
+from capture.snmptrap import SCHEME as SNMPTRAP
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
 from capture.syslog.addresses import SCHEME as SYSLOG
@@ -27,7 +28,9 @@ LINES: Final = (SYSLOG, ZEEK)
 ASKED: Final = (SNMP,)
 """What the names of sources begin with that are asked for readings."""
 
-WITHOUT_PACKETS: Final = (*LINES, *ASKED)
+TRAPS: Final = (SNMPTRAP,)
+
+WITHOUT_PACKETS: Final = (*LINES, *ASKED, *TRAPS)
 
 
 def open_capture(
@@ -37,7 +40,8 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``, or ``snmp:`` for the devices of the configuration. ``progress`` is
+    ``zeek:FILE``, ``zeek:FOLDER``, ``snmp:`` for the devices of the configuration, or
+    ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
     called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
@@ -47,6 +51,8 @@ def open_capture(
         return _open_zeek(path_or_interface, settings, progress)
     if path_or_interface.startswith(SNMP):
         return _open_snmp(path_or_interface, settings)
+    if path_or_interface.startswith(SNMPTRAP):
+        return _open_snmptrap(path_or_interface, settings)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
@@ -92,6 +98,12 @@ def _open_snmp(source: str, settings: CaptureSettings) -> tuple[Observation, lis
     from capture.snmp.opening import open_snmp  # noqa: PLC0415 - only where it is used
 
     return open_snmp(source, settings)
+
+
+def _open_snmptrap(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.snmptrap.opening import open_snmptrap  # noqa: PLC0415 - only where it is used
+
+    return open_snmptrap(source, settings)
 
 
 def _engines(

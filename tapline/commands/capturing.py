@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from capture import metrics
 from capture.node import CaptureNode
-from capture.open import ASKED, LINES, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.open import ASKED, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.snmp import NAME as SNMP
+from capture.snmptrap import NAME as SNMPTRAP
 from capture.source import LIVE, Observation, Source
 from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
@@ -36,10 +37,13 @@ _ENGINE = "nfstream"
 _OF_LINES = (SYSLOG, ZEEK)
 """The sources that read lines instead of packets."""
 
+_WITH_BYTES = (_ENGINE, *_OF_LINES, SNMPTRAP)
+"""The sources whose bytes are those of a summary."""
+
 _IGNORING = frozenset({_ENGINE, ZEEK})
 """The sources whose ``ignored`` are those of a summary."""
 
-_TOLD = frozenset({"lines", "bytes"})
+_TOLD = frozenset({"lines", "bytes", "readings", "traps"})
 """Counters that a summary has members for."""
 
 
@@ -47,7 +51,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
     ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``readings`` how often an interface was read; ``ignored`` the packets that belong
+    that could not be used, by reason; ``readings`` how often an interface was read, ``traps``
+    what devices sent; ``ignored`` the packets that belong
     to no flow, or the lines of other logs, and ``dropped`` what was lost (packets and datagrams by the kernel, records
     by a full queue), by reason. ``bytes`` are those of all packets as on the wire, or of lines, ``flow_bytes`` of the
     packets that belong to a flow. ``problem`` says why it ended before its end; what it came to until then was
@@ -62,6 +67,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     lines: int
     flow_bytes: int
     readings: int
+    traps: int
     records: dict[str, int]
     rejected: dict[str, int]
     ignored: dict[str, int]
@@ -104,10 +110,11 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
             print_json(summary)
             continue
         unit = "lines" if summary.source.startswith(LINES) else "packets"
+        what = "datagrams" if summary.source.startswith(TRAPS) else "lines"
         click.echo(f"{summary.source}: {_amount(summary)}, stream {summary.stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
-            *(("rejected lines", reason, count) for reason, count in sorted(summary.rejected.items())),
+            *((f"rejected {what}", reason, count) for reason, count in sorted(summary.rejected.items())),
             *((f"ignored {unit}", reason, count) for reason, count in sorted(summary.ignored.items())),
             *(("dropped", reason, count) for reason, count in sorted(summary.dropped.items())),
         ]
@@ -117,6 +124,8 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
 def _amount(summary: Summary) -> str:
     if summary.source.startswith(ASKED):
         return f"{summary.readings:,} readings"
+    if summary.source.startswith(TRAPS):
+        return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
     if summary.source.startswith(LINES):
         return f"{summary.lines:,} lines, {summary.bytes:,} bytes"
     return f"{summary.packets:,} packets, {summary.bytes:,} bytes"
@@ -218,9 +227,10 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         stream=node.observation.stream,
         node=node.observation.producer,
         packets=node.counts[_ENGINE, "packets"],
-        bytes=node.counts[_ENGINE, "bytes"] + sum(node.counts[source, "bytes"] for source in _OF_LINES),
+        bytes=sum(node.counts[source, "bytes"] for source in _WITH_BYTES),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
         readings=node.counts[SNMP, "readings"],
+        traps=node.counts[SNMPTRAP, "traps"],
         flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
         records=dict(node.announced),
         rejected=counted["rejected"],

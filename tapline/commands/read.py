@@ -15,7 +15,7 @@ from tapline.commands.state import State
 )
 @click.pass_context
 def command(ctx: click.Context, captures: tuple[str, ...], *, as_json: bool, depth: str | None) -> None:
-    """Print the records of captures: files, an interface, - for standard input, lines of syslog, logs of Zeek.
+    """Print the records of captures: files, an interface, - for standard input, syslog, logs of Zeek, SNMP.
 
     The field event.dataset of a document tells which kind it is.
 
@@ -25,6 +25,7 @@ def command(ctx: click.Context, captures: tuple[str, ...], *, as_json: bool, dep
     ssh router tcpdump -w - | tapline read -
     tapline read syslog:messages.txt
     tapline read zeek:logs/2021-06-01
+    tapline read snmp:
     """
     from tapline.commands.reading import read
 
