@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.host import SCHEME as HOST
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.live import check_interface, is_interface
@@ -25,7 +26,7 @@ from topics.errors import TaplineError
 LINES: Final = (SYSLOG, ZEEK)
 """What the names of sources begin with that read lines instead of packets."""
 
-ASKED: Final = (SNMP,)
+ASKED: Final = (SNMP, HOST)
 """What the names of sources begin with that are asked for readings."""
 
 TRAPS: Final = (SNMPTRAP,)
@@ -40,7 +41,7 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``, ``snmp:`` for the devices of the configuration, or
+    ``zeek:FILE``, ``zeek:FOLDER``, ``host:`` for this machine, ``snmp:`` for the devices of the configuration, or
     ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
     called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
@@ -51,6 +52,8 @@ def open_capture(
         return _open_zeek(path_or_interface, settings, progress)
     if path_or_interface.startswith(SNMP):
         return _open_snmp(path_or_interface, settings)
+    if path_or_interface.startswith(HOST):
+        return _open_host(path_or_interface, settings)
     if path_or_interface.startswith(SNMPTRAP):
         return _open_snmptrap(path_or_interface, settings)
     deep = settings.depth == "deep" and not missing_tshark(settings)
@@ -104,6 +107,12 @@ def _open_snmptrap(source: str, settings: CaptureSettings) -> tuple[Observation,
     from capture.snmptrap.opening import open_snmptrap  # noqa: PLC0415 - only where it is used
 
     return open_snmptrap(source, settings)
+
+
+def _open_host(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.host.opening import open_host  # noqa: PLC0415 - only where it is used
+
+    return open_host(source, settings)
 
 
 def _engines(

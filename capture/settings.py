@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from capture.host.settings import HostSettings
 from capture.snmp.settings import SnmpSettings
 
 
@@ -46,7 +47,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
     ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets,
-    ``snmp`` for devices that are asked.
+    ``snmp`` for devices that are asked, ``host`` for the machine itself.
     """
 
     node: str = ""
@@ -59,6 +60,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
+    host: HostSettings = field(default_factory=HostSettings)
 
     @property
     def node_name(self) -> str:

@@ -18,7 +18,7 @@ from tapline.commands.state import State
 def command(
     ctx: click.Context, captures: tuple[str, ...], *, depth: str | None, metrics_port: int, as_json: bool
 ) -> None:
-    """Read capture files, - for standard input, interfaces, syslog, logs of Zeek or SNMP, and publish their records.
+    """Read capture files, - for standard input, interfaces, syslog, logs of Zeek, SNMP or the host, and publish them.
 
     Files are read one after the other, interfaces and what listens all at once until SIGTERM. Reading a file again adds
     nothing; one that was interrupted is completed by reading it again.
@@ -29,7 +29,7 @@ def command(
     ssh router tcpdump -w - | tapline capture -
     tapline capture syslog:udp://0.0.0.0:5514 syslog:tcp://0.0.0.0:5514
     tapline capture zeek:logs/2021-06-01
-    tapline capture snmp: snmptrap:udp://0.0.0.0:162
+    tapline capture host: snmp: snmptrap:udp://0.0.0.0:162
     """
     from tapline.commands.capturing import capture, print_summaries
 

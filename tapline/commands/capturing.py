@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from capture import metrics
+from capture.host import NAME as HOST
 from capture.node import CaptureNode
 from capture.open import ASKED, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
@@ -51,7 +52,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
     ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``readings`` how often an interface was read, ``traps``
+    that could not be used, by reason; ``readings`` how often something was read, ``traps``
     what devices sent; ``ignored`` the packets that belong
     to no flow, or the lines of other logs, and ``dropped`` what was lost (packets and datagrams by the kernel, records
     by a full queue), by reason. ``bytes`` are those of all packets as on the wire, or of lines, ``flow_bytes`` of the
@@ -229,7 +230,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         packets=node.counts[_ENGINE, "packets"],
         bytes=sum(node.counts[source, "bytes"] for source in _WITH_BYTES),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
-        readings=node.counts[SNMP, "readings"],
+        readings=node.counts[SNMP, "readings"] + node.counts[HOST, "readings"],
         traps=node.counts[SNMPTRAP, "traps"],
         flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
         records=dict(node.announced),

@@ -15,7 +15,7 @@ from tapline.commands.state import State
 )
 @click.pass_context
 def command(ctx: click.Context, captures: tuple[str, ...], *, as_json: bool, depth: str | None) -> None:
-    """Print the records of captures: files, an interface, - for standard input, syslog, logs of Zeek, SNMP.
+    """Print the records of captures: files, an interface, - for standard input, syslog, logs of Zeek, SNMP, the host.
 
     The field event.dataset of a document tells which kind it is.
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
+from capture.host.settings import HostSettings
 from capture.open import ASKED, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.settings import CaptureSettings
 from capture.source import CutShort, Source
@@ -66,7 +67,9 @@ class Printer:
 
 def read(settings: CaptureSettings, captures: Sequence[str], depth: str | None, *, as_json: bool) -> int:
     """Print the records of each capture; 1 when one of them could not be read, else 0."""
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
+    # Whoever looks takes nothing from a node that runs: what that has read of the host is its own.
+    own = {"host": HostSettings(state_file="")} | ({"depth": depth} if depth else {})
+    settings = msgspec.convert(msgspec.structs.asdict(settings) | own, CaptureSettings)
     if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     code = 0
