@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.enrichment.source import enriched
 from capture.host import SCHEME as HOST
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
@@ -46,6 +47,13 @@ def open_capture(
     called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
+    observation, sources = _open(path_or_interface, settings, progress)
+    return observation, enriched(sources, settings.enrichment)
+
+
+def _open(
+    path_or_interface: str, settings: CaptureSettings, progress: Progress | None
+) -> tuple[Observation, list[Source]]:
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):

@@ -83,6 +83,11 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     Payload is what TCP or UDP carried. A zero window (RFC 9293) asks the other side to wait; those of SYN, FIN and
     RST do not count. ``risks`` are what the engine says is wrong with the flow, by the names of nDPI's flow risks
     (``tls_certificate_expired``). Countries are ISO 3166-1 codes of two letters, where they are known.
+
+    What a node was given to enrich flows with it adds: of each end the ``city``, the number and the organisation of
+    its autonomous system, the names of its site and subnet, who made its network card (``vendor``); ``service`` is
+    what the destination's port is registered for, ``direction`` how the flow runs as seen from one's own networks
+    (``internal``, ``outbound``, ``inbound``, ``external``).
     """
 
     record: Literal["update", "final"] = "update"
@@ -125,6 +130,20 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     total_destination_payload_bytes: int = 0
     source_country: str = ""
     destination_country: str = ""
+    source_city: str = ""
+    destination_city: str = ""
+    source_as_number: int = 0
+    destination_as_number: int = 0
+    source_as_organization: str = ""
+    destination_as_organization: str = ""
+    source_site: str = ""
+    destination_site: str = ""
+    source_subnet: str = ""
+    destination_subnet: str = ""
+    source_vendor: str = ""
+    destination_vendor: str = ""
+    service: str = ""
+    direction: str = ""
     risks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     score: int = 0

@@ -13,11 +13,14 @@ from typing import Final
 from exporters.elasticsearch.fields import (
     ECS,
     MODULE,
+    AsOrganization,
+    AutonomousSystem,
     Context,
     Conversation,
     Endpoint,
     Event,
     Fields,
+    Geo,
     Network,
     Own,
     UserAgent,
@@ -64,6 +67,11 @@ class FlowFields(Fields, kw_only=True):
     total_destination_zero_windows: int = 0
     total_source_payload_bytes: int = 0
     total_destination_payload_bytes: int = 0
+    source_subnet: str = ""
+    destination_subnet: str = ""
+    source_vendor: str = ""
+    destination_vendor: str = ""
+    service: str = ""
     risks: tuple[str, ...] = ()
     score: int = 0
     reasons: tuple[str, ...] = ()
@@ -157,6 +165,8 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
             mac=mac(flow.source_mac),
             bytes=flow.delta_source_bytes,
             packets=flow.delta_source_packets,
+            geo=_geo(flow.source_country, flow.source_city, flow.source_site),
+            autonomous_system=_autonomous_system(flow.source_as_number, flow.source_as_organization),
         ),
         destination=Endpoint(
             ip=flow.destination_ip,
@@ -165,6 +175,8 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
             domain="" if protocol in _NAME_QUERIES else name,
             bytes=flow.delta_destination_bytes,
             packets=flow.delta_destination_packets,
+            geo=_geo(flow.destination_country, flow.destination_city, flow.destination_site),
+            autonomous_system=_autonomous_system(flow.destination_as_number, flow.destination_as_organization),
         ),
         network=Network(
             type="ipv6" if flow.ip_version == 6 else "ipv4",
@@ -174,6 +186,7 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
             application=application,
             community_id=flow.community_id,
             vlan=vlan(flow.vlan_id),
+            direction=flow.direction,
             bytes=flow.delta_source_bytes + flow.delta_destination_bytes,
             packets=flow.delta_source_packets + flow.delta_destination_packets,
         ),
@@ -211,6 +224,11 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
                 total_destination_zero_windows=flow.total_destination_zero_windows,
                 total_source_payload_bytes=flow.total_source_payload_bytes,
                 total_destination_payload_bytes=flow.total_destination_payload_bytes,
+                source_subnet=flow.source_subnet,
+                destination_subnet=flow.destination_subnet,
+                source_vendor=flow.source_vendor,
+                destination_vendor=flow.destination_vendor,
+                service=flow.service,
                 risks=flow.risks,
                 score=flow.score,
                 reasons=flow.reasons,
@@ -224,6 +242,16 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
     elif protocol in _OVER_TLS:
         document.tls = _tls(flow)
     return document
+
+
+def _geo(country: str, city: str, site: str) -> Geo | None:
+    return Geo(country_iso_code=country, city_name=city, name=site) if country or city or site else None
+
+
+def _autonomous_system(number: int, organization: str) -> AutonomousSystem | None:
+    if not number:
+        return None
+    return AutonomousSystem(number=number, organization=AsOrganization(name=organization) if organization else None)
 
 
 def _tls(flow: Flow) -> FlowTls | None:
