@@ -35,8 +35,10 @@ _TRAPS: Final = {
 }
 """The traps of SNMPv2-MIB and IF-MIB (RFC 3418, RFC 2863), and how severe they are."""
 
+_OF_INTERFACES: Final = frozenset({"linkDown", "linkUp"})
+_INDEX: Final = "1.3.6.1.2.1.2.2.1.1"
 _COLUMNS: Final = {
-    "1.3.6.1.2.1.2.2.1.1": "ifIndex",
+    _INDEX: "ifIndex",
     "1.3.6.1.2.1.2.2.1.2": "ifDescr",
     "1.3.6.1.2.1.2.2.1.7": "ifAdminStatus",
     "1.3.6.1.2.1.2.2.1.8": "ifOperStatus",
@@ -106,6 +108,9 @@ class Intake:
         observation = self._observation
         name, severity = _TRAPS.get(trap.name, (trap.name, _NOTICE))
         variables = {_variable(each): value[:_LONGEST] for each, value in trap.variables}
+        device = trap.agent or sender
+        # What two interfaces tell is not the same told twice.
+        interface = _interface(trap) if name in _OF_INTERFACES else ""
         told = ", ".join(f"{each} {value}" for each, value in list(variables.items())[:_TOLD])
         attributes = {"version": trap.version, "uptime": f"{trap.uptime / 100:g}", "user": trap.user, **variables}
         return Alert(
@@ -117,8 +122,8 @@ class Intake:
             type=TYPE,
             subtype=name,
             message=f"{name}: {told}" if told else name,
-            entity=trap.agent or sender,
-            entity_kind="snmp_device",
+            entity=f"{device}:{interface}" if interface else device,
+            entity_kind="snmp_interface" if interface else "snmp_device",
             group=GROUP,
             signature=trap.name,
             severity=severity,
@@ -145,6 +150,11 @@ class Intake:
             source=NAME,
         )
         self._sink.put(METRIC, f"{COUNTERS}\0{sample.key}", sample, window)
+
+
+def _interface(trap: Trap) -> str:
+    """The ifIndex that a trap tells of, empty where it tells of none."""
+    return next((value for name, value in trap.variables if name.startswith(f"{_INDEX}.") and value.isdecimal()), "")
 
 
 def _variable(name: str) -> str:

@@ -51,16 +51,28 @@ def test_traps_become_alerts() -> None:
         send(port, "-c", "tests", "", program="snmpinform")
         wait_for(lambda: len(put.alerts) == 3, "three traps")
     first, second, third = put.alerts
-    assert first.entity == "192.0.2.7"
+    assert (first.entity, first.entity_kind) == ("192.0.2.7:3", "snmp_interface")
     for alert in (second, third):
         assert (alert.type, alert.subtype, alert.signature) == ("snmp_trap", "linkDown", LINK_DOWN)
-        assert (alert.entity, alert.entity_kind, alert.source_ip) == ("127.0.0.1", "snmp_device", "127.0.0.1")
+        assert (alert.entity, alert.entity_kind, alert.source_ip) == ("127.0.0.1:3", "snmp_interface", "127.0.0.1")
         assert alert.message == "linkDown: ifIndex.3 3, ifName.3 Gi0/3"
         assert alert.attributes["ifName.3"] == "Gi0/3"
         assert alert.attributes["version"] == "v2c"
     assert put.sink.counts["traps"] == 3
     (sums,) = put.samples("SNMP-Trap")
     assert (sums.meters["traps"], sums.meters["rejected"]) == (3, 0)
+
+
+def test_a_trap_about_no_interface_is_about_the_device() -> None:
+    with listening() as (port, put):
+        arguments = ["-c", "tests", f"127.0.0.1:{port}", "42", "1.3.6.1.6.3.1.1.5.1"]
+        subprocess.run(
+            ["snmptrap", "-v2c", *arguments], env={"PATH": "/usr/bin:/bin", "MIBS": ""}, check=True, timeout=30
+        )
+        wait_for(lambda: put.alerts, "the trap")
+    (alert,) = put.alerts
+    assert (alert.subtype, alert.message, alert.severity) == ("coldStart", "coldStart", 4)
+    assert (alert.entity, alert.entity_kind) == ("127.0.0.1", "snmp_device")
 
 
 @pytest.mark.parametrize(
