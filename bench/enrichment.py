@@ -71,7 +71,7 @@ def per_flow(enrichment: EnrichmentSettings) -> float:
         )
         for number in range(FLOWS)
     ]
-    enrich = Enrichment(enrichment).knowledge.enrich
+    enrich = Enrichment(enrichment, "").knowledge.enrich
     began = time.process_time()
     for flow in flows:
         enrich(flow)

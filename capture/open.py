@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.containers import SCHEME as DOCKER
 from capture.enrichment.source import enriched
 from capture.host import SCHEME as HOST
 from capture.nfstream_engine.source import NfstreamSource
@@ -27,7 +28,7 @@ from topics.errors import TaplineError
 LINES: Final = (SYSLOG, ZEEK)
 """What the names of sources begin with that read lines instead of packets."""
 
-ASKED: Final = (SNMP, HOST)
+ASKED: Final = (SNMP, HOST, DOCKER)
 """What the names of sources begin with that are asked for readings."""
 
 TRAPS: Final = (SNMPTRAP,)
@@ -41,14 +42,14 @@ def open_capture(
     """What to observe, and the sources to run for it: flows, and deep also resources and documents.
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
-    ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``, ``host:`` for this machine, ``snmp:`` for the devices of the configuration, or
-    ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
-    called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
-    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
+    ``zeek:FOLDER``, what is asked: ``host:`` for this machine, ``docker:`` for its containers, ``snmp:`` for the
+    devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is called with the
+    bytes read of a file. Where tshark is missing, ``deep`` is ``light``: :func:`missing_tshark` tells.
+    :class:`TaplineError` when it can be none of these.
     """
     observation, sources = _open(path_or_interface, settings, progress)
-    return observation, enriched(sources, settings.enrichment)
+    return observation, enriched(sources, settings.enrichment, settings.docker.socket)
 
 
 def _open(
@@ -60,6 +61,8 @@ def _open(
         return _open_zeek(path_or_interface, settings, progress)
     if path_or_interface.startswith(SNMP):
         return _open_snmp(path_or_interface, settings)
+    if path_or_interface.startswith(DOCKER):
+        return _open_docker(path_or_interface, settings)
     if path_or_interface.startswith(HOST):
         return _open_host(path_or_interface, settings)
     if path_or_interface.startswith(SNMPTRAP):
@@ -121,6 +124,12 @@ def _open_host(source: str, settings: CaptureSettings) -> tuple[Observation, lis
     from capture.host.opening import open_host  # noqa: PLC0415 - only where it is used
 
     return open_host(source, settings)
+
+
+def _open_docker(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.containers.opening import open_docker  # noqa: PLC0415 - only where it is used
+
+    return open_docker(source, settings)
 
 
 def _engines(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from capture.containers.settings import DockerSettings
 from capture.enrichment.settings import EnrichmentSettings
 from capture.host.settings import HostSettings
 from capture.snmp.settings import SnmpSettings
@@ -49,7 +50,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
     ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets,
     ``snmp`` for devices that are asked, ``host`` for the machine itself,
-    ``enrichment`` for what is known of flows' ends.
+    ``enrichment`` for what is known of flows' ends, ``docker`` for its daemon.
     """
 
     node: str = ""
@@ -63,6 +64,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     host: HostSettings = field(default_factory=HostSettings)
+    docker: DockerSettings = field(default_factory=DockerSettings)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
 
     @property

@@ -85,8 +85,9 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     (``tls_certificate_expired``). Countries are ISO 3166-1 codes of two letters, where they are known.
 
     What a node was given to enrich flows with it adds: of each end the ``city``, the number and the organisation of
-    its autonomous system, the names of its site and subnet, who made its network card (``vendor``); ``service`` is
-    what the destination's port is registered for, ``direction`` how the flow runs as seen from one's own networks
+    its autonomous system, the names of its site and subnet, who made its network card (``vendor``), the name of the
+    ``container`` that it is, with its ``image`` and its ``labels`` (``key=value``); ``service`` is what the
+    destination's port is registered for, ``direction`` how the flow runs as seen from one's own networks
     (``internal``, ``outbound``, ``inbound``, ``external``).
     """
 
@@ -142,6 +143,12 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     destination_subnet: str = ""
     source_vendor: str = ""
     destination_vendor: str = ""
+    source_container: str = ""
+    destination_container: str = ""
+    source_image: str = ""
+    destination_image: str = ""
+    source_labels: tuple[str, ...] = ()
+    destination_labels: tuple[str, ...] = ()
     service: str = ""
     direction: str = ""
     risks: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from capture.containers.table import ContainerTable
 from capture.enrichment.geo import GeoFile, Place, joined
 from capture.enrichment.services import read_services
 from capture.enrichment.settings import EnrichmentSettings
@@ -41,7 +42,10 @@ class Networks:
 
 
 class Knowledge:
-    """What files and configuration say, as they were read together; it never changes."""
+    """What files and configuration say, as they were read together, and whose addresses are containers'.
+
+    Files and configuration never change in it: there is another one when they have changed.
+    """
 
     def __init__(
         self,
@@ -49,10 +53,12 @@ class Knowledge:
         geo: Mapping[str, GeoFile],
         vendors: Vendors | None,
         services: Mapping[tuple[str, int], str],
+        containers: ContainerTable | None,
     ) -> None:
         self.geo = geo
         self.vendors = vendors
         self.services = services
+        self.containers = containers
         self._networks = networks
         self._address = lru_cache(maxsize=REMEMBERED)(self._look_up)
         self._vendor = lru_cache(maxsize=REMEMBERED)(vendors.find) if vendors is not None else None
@@ -82,6 +88,13 @@ class Knowledge:
                 news["source_vendor"] = self._vendor(flow.source_mac)
             if flow.destination_mac:
                 news["destination_vendor"] = self._vendor(flow.destination_mac)
+        if self.containers is not None:
+            for side, address in (("source_", flow.source_ip), ("destination_", flow.destination_ip)):
+                container = self.containers.find(address)
+                if container is not None:
+                    news[f"{side}container"] = container.name
+                    news[f"{side}image"] = container.image
+                    news[f"{side}labels"] = container.labels
         if self.services:
             news["service"] = self.services.get((flow.transport, flow.destination_port), "")
         for name in ("source_country", "destination_country"):

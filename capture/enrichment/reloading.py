@@ -6,15 +6,19 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from capture.containers.table import ContainerTable
 from capture.enrichment.geo import GeoFile
 from capture.enrichment.knowledge import Knowledge, Networks, open_services, open_vendors
 from capture.enrichment.settings import EnrichmentSettings
 from topics.errors import TaplineError
 
-NAME: Final = "enrichment"
-"""Its name in metrics."""
+if TYPE_CHECKING:
+    from capture.containers.watcher import ContainerWatcher
+
+_PATIENCE: Final = 2.0
+"""Seconds that are waited for the containers that run already."""
 
 _log = logging.getLogger("tapline.capture")
 _Stamp = tuple[int, int, int]
@@ -24,11 +28,15 @@ class Enrichment:
     """What is known now.
 
     Opening it reads all files; :class:`TaplineError` says what is wrong with one. Later, a file that has changed and
-    cannot be used leaves what was read before in force, and is told of once.
+    cannot be used leaves what was read before in force, and is told of once. The Docker daemon at ``docker`` is
+    followed as long as somebody is between :meth:`begin` and :meth:`end`.
     """
 
-    def __init__(self, settings: EnrichmentSettings) -> None:
+    def __init__(self, settings: EnrichmentSettings, docker: str) -> None:
         self._settings = settings
+        self._docker = docker
+        self._watcher: ContainerWatcher | None = None
+        self._users = 0
         self._networks = Networks(settings)
         self._lock = threading.Lock()
         self._stamps = self._look()
@@ -38,7 +46,27 @@ class Enrichment:
             {path: GeoFile(path) for path in settings.geo_files},
             open_vendors(settings.vendors_file),
             open_services(settings.services_file),
+            ContainerTable() if settings.containers else None,
         )
+
+    def begin(self, count: Callable[[str, int], None]) -> None:
+        """Somebody enriches flows from now on; ``count`` takes what happens with the daemon."""
+        with self._lock:
+            self._users += 1
+            containers = self.knowledge.containers
+            if self._users == 1 and containers is not None:
+                from capture.containers.watcher import ContainerWatcher  # noqa: PLC0415 - only where it is used
+
+                self._watcher = ContainerWatcher(self._docker, containers, count)
+                self._watcher.start(_PATIENCE)
+
+    def end(self) -> None:
+        """Somebody enriches no more."""
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._watcher is not None:
+                self._watcher.stop()
+                self._watcher = None
 
     def refresh(self, count: Callable[[str, int], None]) -> None:
         """Read again what has changed. ``count`` takes what happened: files read again, or not, and failed look-ups."""
@@ -59,6 +87,7 @@ class Enrichment:
                 {path: reread(path, GeoFile, before.geo[path]) for path in settings.geo_files},
                 reread(settings.vendors_file, open_vendors, before.vendors),
                 reread(settings.services_file, open_services, before.services),
+                before.containers,
             )
             self._broken = self.knowledge.broken()
 

@@ -12,7 +12,8 @@ class EnrichmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     knows an address decides. ``vendors_file`` tells who made a network card by the beginning of its MAC address:
     Wireshark's ``manuf``, or one of the IEEE's ``oui.csv``. ``services_file`` names services by port, as
     ``/etc/services`` does. ``subnets`` and ``sites`` name networks (CIDR), of several the smallest that holds an
-    address. ``local_networks`` (CIDR) are one's own: with them flows have a direction. Files that have changed are
+    address. ``local_networks`` (CIDR) are one's own: with them flows have a direction. With ``containers`` the
+    Docker daemon of ``capture.docker`` says which addresses are those of its containers. Files that have changed are
     read again at the end of a window.
     """
 
@@ -22,3 +23,4 @@ class EnrichmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     subnets: dict[str, str] = field(default_factory=dict)
     sites: dict[str, str] = field(default_factory=dict)
     local_networks: list[str] = field(default_factory=list)
+    containers: bool = False

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from capture.enrichment.reloading import NAME, Enrichment
+from typing import TYPE_CHECKING
+
+from capture.enrichment import NAME
 from capture.enrichment.settings import EnrichmentSettings
 from capture.source import Sink, Source
 from topics.catalog import FLOW, Topic
 from topics.records import Flow, Record
 
+if TYPE_CHECKING:
+    from capture.enrichment.reloading import Enrichment
 
-def enriched(sources: list[Source], settings: EnrichmentSettings) -> list[Source]:
+
+def enriched(sources: list[Source], settings: EnrichmentSettings, docker: str = "") -> list[Source]:
     """The sources as they are where nothing is configured, else with enriched flows.
 
+    ``docker`` is where the daemon listens that knows the containers.
     :class:`~topics.errors.TaplineError` when a file or an entry cannot be used.
     """
     if settings == EnrichmentSettings():
         return sources
-    enrichment = Enrichment(settings)
+    from capture.enrichment.reloading import Enrichment  # noqa: PLC0415 - only where it is used
+
+    enrichment = Enrichment(settings, docker)
     return [EnrichedSource(source, enrichment) for source in sources]
 
 
@@ -33,7 +41,12 @@ class EnrichedSource:
         return self._source.name
 
     def run(self, sink: Sink) -> None:
-        self._source.run(_EnrichingSink(sink, self._enrichment))
+        enriching = _EnrichingSink(sink, self._enrichment)
+        self._enrichment.begin(enriching.happened)
+        try:
+            self._source.run(enriching)
+        finally:
+            self._enrichment.end()
 
     def stop(self) -> None:
         self._source.stop()
@@ -52,8 +65,12 @@ class _EnrichingSink:
         self._sink.put(topic, key, record, window)
 
     def advance(self, source: str, window: int) -> None:
-        self._enrichment.refresh(lambda counter, amount: self._sink.count(NAME, counter, amount))
+        self._enrichment.refresh(self.happened)
         self._sink.advance(source, window)
 
     def count(self, source: str, counter: str, amount: int = 1) -> None:
         self._sink.count(source, counter, amount)
+
+    def happened(self, counter: str, amount: int) -> None:
+        """Count something of the enrichment's own."""
+        self._sink.count(NAME, counter, amount)

@@ -29,7 +29,7 @@ def command(
     ssh router tcpdump -w - | tapline capture -
     tapline capture syslog:udp://0.0.0.0:5514 syslog:tcp://0.0.0.0:5514
     tapline capture zeek:logs/2021-06-01
-    tapline capture host: snmp: snmptrap:udp://0.0.0.0:162
+    tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
     """
     from tapline.commands.capturing import capture, print_summaries
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from capture import metrics
+from capture.containers import NAME as DOCKER
 from capture.host import NAME as HOST
 from capture.node import CaptureNode
 from capture.open import ASKED, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
@@ -37,6 +38,9 @@ _ENGINE = "nfstream"
 
 _OF_LINES = (SYSLOG, ZEEK)
 """The sources that read lines instead of packets."""
+
+_ASKED = (SNMP, HOST, DOCKER)
+"""The sources whose readings are those of a summary."""
 
 _WITH_BYTES = (_ENGINE, *_OF_LINES, SNMPTRAP)
 """The sources whose bytes are those of a summary."""
@@ -230,7 +234,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         packets=node.counts[_ENGINE, "packets"],
         bytes=sum(node.counts[source, "bytes"] for source in _WITH_BYTES),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
-        readings=node.counts[SNMP, "readings"] + node.counts[HOST, "readings"],
+        readings=sum(node.counts[source, "readings"] for source in _ASKED),
         traps=node.counts[SNMPTRAP, "traps"],
         flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
         records=dict(node.announced),

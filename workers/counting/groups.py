@@ -200,8 +200,23 @@ HOST_FILESYSTEM: Final = CounterGroup(
     "node:mount point",
     description="their file systems",
 )
-SAMPLED: Final = (SNMP_DEVICE, SNMP_INTERFACE, HOST, HOST_INTERFACE, HOST_DISK, HOST_FILESYSTEM)
-"""What capture nodes sample of devices and hosts; scripts may feed these groups as well."""
+CONTAINER: Final = CounterGroup(
+    "Container",
+    (
+        *_EACH_WAY,
+        Meter("cpu_seconds", unit="s", description="time of processors that it used"),
+        Meter("cpu_percent", "average", "%", description="the same as a share of one processor"),
+        Meter("memory_used", "gauge", "bytes", description="without what the kernel would give back at once"),
+        Meter("memory_limit", "gauge", "bytes", description="what it may use"),
+        Meter("processes", "gauge", description="processes and threads"),
+        Meter("read_bytes", unit="bytes", description="read from disks"),
+        Meter("write_bytes", unit="bytes", description="written to disks"),
+    ),
+    "node:container",
+    description="what containers use",
+)
+SAMPLED: Final = (SNMP_DEVICE, SNMP_INTERFACE, HOST, HOST_INTERFACE, HOST_DISK, HOST_FILESYSTEM, CONTAINER)
+"""What capture nodes sample of devices, hosts and containers; scripts may feed these groups as well."""
 
 _TRAFFIC_GROUPS: Final = (HOSTS, APPS, PROTOCOLS, PORTS, SUBNETS, INTERFACES, AGGREGATES)
 GROUPS: Final = (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, REQUESTS, CAPTURE, *SAMPLED, CONSERVATION, SCORES, ALERTS)
