@@ -74,9 +74,19 @@ class SnmpPoller:
                 for task in ended:
                     task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all have ended: wait_for of Python 3.11 loses a cancellation that comes with its result."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        ended, left = await asyncio.wait(left, timeout=_LOOK)
+        for task in ended:
+            if not task.cancelled():
+                task.result()
 
 
 class _Polling:

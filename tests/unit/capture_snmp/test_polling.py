@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterator
@@ -146,6 +147,26 @@ def test_who_does_not_answer_is_told_once_and_keeps_nobody_waiting(
         answers = {sample.meters["answers"] for sample in put.samples("SNMP-Device", device.address)}
         assert (1 in answers) == (device.address == "127.0.0.1")
     assert {sample.key.partition(":")[0] for sample in put.samples("SNMP-Interface")} == {"127.0.0.1"}
+
+
+def test_a_question_that_does_not_heed_its_end_does_not_hold_up_the_stop(
+    silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heeded: list[int] = []
+
+    async def stubborn(_: object) -> None:
+        for number in range(2):
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                heeded.append(number)
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr("capture.snmp.source.read_device", stubborn)
+    device = SnmpDevice(address="127.0.0.2", port=silent, community="env:SNMP_COMMUNITY")
+    with running("snmp:", SnmpSettings(devices=[device])) as (_, put):
+        wait_for(lambda: put.sink.counts["polls"], "the question")
+    assert heeded == [0, 1]
 
 
 @pytest.mark.parametrize(
