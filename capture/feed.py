@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from capture.node import CaptureNode
 from capture.source import Observation, Sink, Source
-from topics.catalog import CAPTURED, DEAD, Topic
+from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.codec import Envelope, Headers, open_envelope
 from topics.records import WINDOW_SECONDS, Record
 
@@ -111,11 +111,11 @@ class _Publisher:
         self._lanes = sum(partitions[topic.kind] for topic in CAPTURED)
 
     def partitions(self, topic: Topic) -> int:
-        return 1 if topic is DEAD else self._partitions[topic.kind]
+        return 1 if topic in UNMARKED else self._partitions[topic.kind]
 
     def send(self, topic: Topic, partition: int, value: bytes, headers: Headers, records: int) -> bool:
-        if topic is DEAD:
-            # Whoever runs scripts over a capture asks for records; what was rejected is counted.
+        if topic in UNMARKED:
+            # Whoever runs scripts over a capture asks for what scripts see; what was rejected is counted.
             return True
         envelope = open_envelope(headers, topic)
         message = (topic, partition, envelope, value)

@@ -11,7 +11,7 @@ from typing import Final
 from capture import metrics
 from capture.publisher import MAX_BYTES, Publisher, PublishError
 from capture.source import LIVE, CutShort, Observation, Source
-from topics.catalog import CAPTURED, DEAD, Topic
+from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.codec import MAX_RECORDS, SNAPSHOT_SCHEMA, Envelope, encode
 from topics.errors import TaplineError
 from topics.partitions import partition_of
@@ -41,8 +41,8 @@ class CaptureNode:
     A window is closed when every source has advanced past it: its last records go out, then a
     marker to every partition of every captured topic. A live node also marks a window it does not have,
     before its first record, to make itself known. The last marker of a stream says so; where
-    nothing was read at all it is the marker of window 0. Dead letters are sent with their window's records;
-    their topic has no markers.
+    nothing was read at all it is the marker of window 0. Dead letters and annotations are sent with their
+    window's records; their topics have no markers.
 
     ``counts`` holds what the sources counted, by (source, counter); ``records`` how many records
     were sent, by kind; ``announced`` the same as the markers said it.
@@ -157,7 +157,7 @@ class CaptureNode:
     def _open(self, window: int) -> dict[str, list[_Lane]]:
         lanes = self._windows[window] = {
             topic.kind: [_Lane(topic, number, window) for number in range(self._publisher.partitions(topic))]
-            for topic in (*CAPTURED, DEAD)
+            for topic in (*CAPTURED, *UNMARKED)
         }
         return lanes
 

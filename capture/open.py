@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from capture.collectors import SCHEME as COLLECTORS
+from capture.containers import SCHEME as DOCKER
+from capture.enrichment.source import enriched
+from capture.host import SCHEME as HOST
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.live import check_interface, is_interface
 from capture.settings import CaptureSettings
 from capture.sflow import SCHEME as SFLOW
+from capture.snmp import SCHEME as SNMP
+from capture.snmptrap import SCHEME as SNMPTRAP
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
 from capture.syslog.addresses import SCHEME as SYSLOG
@@ -30,6 +35,15 @@ LINES: Final = (SYSLOG, ZEEK)
 DATAGRAMS: Final = (NETFLOW, SFLOW)
 """What the names of sources begin with that read what exporters tell of flows."""
 
+ASKED: Final = (SNMP, HOST, DOCKER)
+"""What the names of sources begin with that are asked for readings."""
+
+TRAPS: Final = (SNMPTRAP,)
+"""What the names of sources begin with that take what devices say of themselves."""
+
+WITHOUT_PACKETS: Final = (*LINES, *DATAGRAMS, *ASKED, *TRAPS)
+"""What the names of sources begin with that read no packets."""
+
 
 def open_capture(
     path_or_interface: str,
@@ -41,12 +55,20 @@ def open_capture(
     """What to observe, and the sources to run for it: flows, and deep also resources and documents.
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
-    ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``, or what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``,
-    or what other collectors put into a topic of ``kafka``: ``netflow:kafka:TOPIC``. ``progress`` is
-    called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
-    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
+    ``zeek:FOLDER``, what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other
+    collectors put into a topic of ``kafka``: ``netflow:kafka:TOPIC``, what is asked: ``host:`` for this machine,
+    ``docker:`` for its containers, ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT``
+    for what they send. ``progress`` is called with the bytes read of a file. Where tshark is missing, ``deep`` is
+    ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
+    observation, sources = _open(path_or_interface, settings, progress, kafka)
+    return observation, enriched(sources, settings.enrichment, settings.docker.socket)
+
+
+def _open(
+    path_or_interface: str, settings: CaptureSettings, progress: Progress | None, kafka: KafkaSettings | None
+) -> tuple[Observation, list[Source]]:
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):
@@ -57,6 +79,14 @@ def open_capture(
         return _open_netflow(path_or_interface, settings, progress)
     if path_or_interface.startswith(SFLOW):
         return _open_sflow(path_or_interface, settings, progress)
+    if path_or_interface.startswith(SNMP):
+        return _open_snmp(path_or_interface, settings)
+    if path_or_interface.startswith(DOCKER):
+        return _open_docker(path_or_interface, settings)
+    if path_or_interface.startswith(HOST):
+        return _open_host(path_or_interface, settings)
+    if path_or_interface.startswith(SNMPTRAP):
+        return _open_snmptrap(path_or_interface, settings)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
@@ -118,6 +148,30 @@ def _open_sflow(source: str, settings: CaptureSettings, progress: Progress | Non
     from capture.sflow.opening import open_sflow  # noqa: PLC0415 - only where it is used
 
     return open_sflow(source, settings, progress)
+
+
+def _open_snmp(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.snmp.opening import open_snmp  # noqa: PLC0415 - only where it is used
+
+    return open_snmp(source, settings)
+
+
+def _open_snmptrap(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.snmptrap.opening import open_snmptrap  # noqa: PLC0415 - only where it is used
+
+    return open_snmptrap(source, settings)
+
+
+def _open_host(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.host.opening import open_host  # noqa: PLC0415 - only where it is used
+
+    return open_host(source, settings)
+
+
+def _open_docker(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    from capture.containers.opening import open_docker  # noqa: PLC0415 - only where it is used
+
+    return open_docker(source, settings)
 
 
 def _engines(

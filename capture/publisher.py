@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from capture import metrics
 from topics.admin import connect
-from topics.catalog import CAPTURED, DEAD, Topic
+from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
@@ -66,7 +66,7 @@ class KafkaPublisher:
         *,
         live: bool,
         queue_megabytes: int = 64,
-        topics: Sequence[Topic] = (*CAPTURED, DEAD),
+        topics: Sequence[Topic] = (*CAPTURED, *UNMARKED),
     ) -> None:
         self._settings = settings
         self._live = live

@@ -7,6 +7,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from capture.containers.settings import DockerSettings
+from capture.enrichment.settings import EnrichmentSettings
+from capture.host.settings import HostSettings
+from capture.snmp.settings import SnmpSettings
+
 
 class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture.syslog:`` block: how lines are received and whose they are.
@@ -62,7 +67,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
     ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets,
-    ``flow_exports`` for flows that routers and switches tell of.
+    ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for
+    the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of flows' ends.
     """
 
     node: str = ""
@@ -75,6 +81,10 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     flow_exports: FlowExportSettings = field(default_factory=FlowExportSettings)
+    snmp: SnmpSettings = field(default_factory=SnmpSettings)
+    host: HostSettings = field(default_factory=HostSettings)
+    docker: DockerSettings = field(default_factory=DockerSettings)
+    enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
 
     @property
     def node_name(self) -> str:

@@ -230,12 +230,17 @@ def _configuration_block(block: str, kind: type[Struct], defaults: dict[str, Any
     lines = [f"## {block}\n", prose(inspect.getdoc(kind) or ""), "", "| key | type | default |", "|---|---|---|"]
     inner: list[str] = []
     for name, hint in get_type_hints(kind).items():
-        if isinstance(hint, type) and issubclass(hint, Struct):
+        if _is_struct(hint):
             inner += _configuration_block(f"{block}.{name}", hint, defaults)
             continue
+        inner += [line for part in get_args(hint) if _is_struct(part) for line in _struct_section(part)]
         default = json.dumps(defaults[f"{block}.{name}"], ensure_ascii=False)
         lines.append(f"| `{block}.{name}` | {_type(hint)} | `{default}` |")
     return [*lines, "", *inner]
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Struct)
 
 
 def policy_page() -> str:

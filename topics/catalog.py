@@ -51,7 +51,9 @@ PARTIAL = Topic("partial", records.Partial, "window totals per source partition,
 RANKING = Topic("ranking", records.Ranking, "top lists per source partition, between workers")
 COUNTER = Topic("counter", records.Metric, "window totals per group and key", retention_ms=7 * _DAY_MS)
 TRACK = Topic("track", records.Track, "flow tracker snapshots", retention_ms=7 * _DAY_MS)
-ANNOTATION = Topic("annotation", records.Annotation, "tags, labels, attributes and edges set by scripts")
+ANNOTATION = Topic(
+    "annotation", records.Annotation, "tags, labels, attributes and edges set by scripts, labels of SNMP"
+)
 MESSAGE = Topic("message", records.Message, "what scripts tell each other", retention_ms=_HOUR_MS)
 NOTIFICATION = Topic(
     "notification", records.Alert, "what became of alerts: stored, raised, changed, released", retention_ms=14 * _DAY_MS
@@ -83,5 +85,8 @@ CATALOG: Final = (
 
 CAPTURED: Final = tuple(topic for topic in CATALOG if topic.captured)
 """The topics capture nodes publish to; a node marks the windows of all of them."""
+
+UNMARKED: Final = (ANNOTATION, DEAD)
+"""Topics that capture nodes publish to as well, without marking windows in them."""
 
 BY_KIND: Final = {topic.kind: topic for topic in CATALOG}

@@ -88,6 +88,11 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     ``output_interface`` are its interfaces by their numbers in SNMP (ifIndex), and ``sampling_rate`` says of how many
     packets it looked at one, 1 for all: bytes and packets are multiplied by it already. Its ``end_reason`` may also be
     ``active``: it went on, and the exporter told of it meanwhile.
+    What a node was given to enrich flows with it adds: of each end the ``city``, the number and the organisation of
+    its autonomous system, the names of its site and subnet, who made its network card (``vendor``), the name of the
+    ``container`` that it is, with its ``image`` and its ``labels`` (``key=value``); ``service`` is what the
+    destination's port is registered for, ``direction`` how the flow runs as seen from one's own networks
+    (``internal``, ``outbound``, ``inbound``, ``external``).
     """
 
     record: Literal["update", "final"] = "update"
@@ -134,6 +139,26 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     input_interface: int = 0
     output_interface: int = 0
     sampling_rate: int = 0
+    source_city: str = ""
+    destination_city: str = ""
+    source_as_number: int = 0
+    destination_as_number: int = 0
+    source_as_organization: str = ""
+    destination_as_organization: str = ""
+    source_site: str = ""
+    destination_site: str = ""
+    source_subnet: str = ""
+    destination_subnet: str = ""
+    source_vendor: str = ""
+    destination_vendor: str = ""
+    source_container: str = ""
+    destination_container: str = ""
+    source_image: str = ""
+    destination_image: str = ""
+    source_labels: tuple[str, ...] = ()
+    destination_labels: tuple[str, ...] = ()
+    service: str = ""
+    direction: str = ""
     risks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     score: int = 0

@@ -130,11 +130,33 @@ class Network(Fields, kw_only=True):
     application: str = ""
     community_id: str = ""
     vlan: Vlan | None = None
+    direction: str = ""
     bytes: int | None = None
     packets: int | None = None
 
 
-class Endpoint(Fields, kw_only=True):
+class Geo(Fields, kw_only=True):
+    """``source.geo`` and its like: where an address is; ``name`` is the site's."""
+
+    country_iso_code: str = ""
+    city_name: str = ""
+    name: str = ""
+
+
+class AsOrganization(Fields, kw_only=True):
+    """``source.as.organization`` and its like."""
+
+    name: str
+
+
+class AutonomousSystem(Fields, kw_only=True):
+    """``source.as`` and its like: whose an address is."""
+
+    number: int
+    organization: AsOrganization | None = None
+
+
+class Endpoint(Fields, kw_only=True, rename={"autonomous_system": "as"}):
     """``source`` and ``destination``: one end and what it sent."""
 
     ip: Ip = ""
@@ -143,6 +165,8 @@ class Endpoint(Fields, kw_only=True):
     domain: str = ""
     bytes: int | None = None
     packets: int | None = None
+    geo: Geo | None = None
+    autonomous_system: AutonomousSystem | None = None
 
 
 class UserAgent(Fields, kw_only=True):

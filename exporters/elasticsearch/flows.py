@@ -13,11 +13,14 @@ from typing import Final
 from exporters.elasticsearch.fields import (
     ECS,
     MODULE,
+    AsOrganization,
+    AutonomousSystem,
     Context,
     Conversation,
     Endpoint,
     Event,
     Fields,
+    Geo,
     Ip,
     Network,
     Own,
@@ -69,6 +72,17 @@ class FlowFields(Fields, kw_only=True):
     input_interface: int = 0
     output_interface: int = 0
     sampling_rate: int = 0
+    source_subnet: str = ""
+    destination_subnet: str = ""
+    source_vendor: str = ""
+    destination_vendor: str = ""
+    source_container: str = ""
+    destination_container: str = ""
+    source_image: str = ""
+    destination_image: str = ""
+    source_labels: tuple[str, ...] = ()
+    destination_labels: tuple[str, ...] = ()
+    service: str = ""
     risks: tuple[str, ...] = ()
     score: int = 0
     reasons: tuple[str, ...] = ()
@@ -162,6 +176,8 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
             mac=mac(flow.source_mac),
             bytes=flow.delta_source_bytes,
             packets=flow.delta_source_packets,
+            geo=_geo(flow.source_country, flow.source_city, flow.source_site),
+            autonomous_system=_autonomous_system(flow.source_as_number, flow.source_as_organization),
         ),
         destination=Endpoint(
             ip=flow.destination_ip,
@@ -170,6 +186,8 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
             domain="" if protocol in _NAME_QUERIES else name,
             bytes=flow.delta_destination_bytes,
             packets=flow.delta_destination_packets,
+            geo=_geo(flow.destination_country, flow.destination_city, flow.destination_site),
+            autonomous_system=_autonomous_system(flow.destination_as_number, flow.destination_as_organization),
         ),
         network=Network(
             type="ipv6" if flow.ip_version == 6 else "ipv4",
@@ -179,6 +197,7 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
             application=application,
             community_id=flow.community_id,
             vlan=vlan(flow.vlan_id),
+            direction=flow.direction,
             bytes=flow.delta_source_bytes + flow.delta_destination_bytes,
             packets=flow.delta_source_packets + flow.delta_destination_packets,
         ),
@@ -220,6 +239,17 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
                 input_interface=flow.input_interface,
                 output_interface=flow.output_interface,
                 sampling_rate=flow.sampling_rate,
+                source_subnet=flow.source_subnet,
+                destination_subnet=flow.destination_subnet,
+                source_vendor=flow.source_vendor,
+                destination_vendor=flow.destination_vendor,
+                source_container=flow.source_container,
+                destination_container=flow.destination_container,
+                source_image=flow.source_image,
+                destination_image=flow.destination_image,
+                source_labels=flow.source_labels,
+                destination_labels=flow.destination_labels,
+                service=flow.service,
                 risks=flow.risks,
                 score=flow.score,
                 reasons=flow.reasons,
@@ -233,6 +263,16 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
     elif protocol in _OVER_TLS:
         document.tls = _tls(flow)
     return document
+
+
+def _geo(country: str, city: str, site: str) -> Geo | None:
+    return Geo(country_iso_code=country, city_name=city, name=site) if country or city or site else None
+
+
+def _autonomous_system(number: int, organization: str) -> AutonomousSystem | None:
+    if not number:
+        return None
+    return AutonomousSystem(number=number, organization=AsOrganization(name=organization) if organization else None)
 
 
 def _tls(flow: Flow) -> FlowTls | None:

@@ -18,7 +18,7 @@ from tapline.commands.state import State
 def command(
     ctx: click.Context, captures: tuple[str, ...], *, depth: str | None, metrics_port: int, as_json: bool
 ) -> None:
-    """Read packets, syslog, logs of Zeek, NetFlow or sFlow, and publish their records to Kafka.
+    """Read packets, logs, what devices and machines tell of themselves, and publish their records to Kafka.
 
     A source is a capture file, - for standard input, an interface, or one of those below.
 
@@ -32,6 +32,7 @@ def command(
     tapline capture syslog:udp://0.0.0.0:5514 syslog:tcp://0.0.0.0:5514
     tapline capture zeek:logs/2021-06-01
     tapline capture netflow:udp://0.0.0.0:2055 sflow:udp://0.0.0.0:6343
+    tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
     """
     from tapline.commands.capturing import capture, print_summaries
 

@@ -15,12 +15,16 @@ from msgspec import Struct
 
 from capture import metrics
 from capture.collectors import SCHEME as COLLECTORS
+from capture.containers import NAME as DOCKER
+from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
-from capture.open import DATAGRAMS, LINES, missing_tshark, open_capture
+from capture.open import ASKED, DATAGRAMS, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.sflow import NAME as SFLOW
+from capture.snmp import NAME as SNMP
+from capture.snmptrap import NAME as SNMPTRAP
 from capture.source import LIVE, Observation, Source
 from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
@@ -41,10 +45,16 @@ _OF_LINES = (SYSLOG, ZEEK)
 _OF_DATAGRAMS = (NETFLOW, SFLOW)
 """The sources whose packets are what exporters send."""
 
+_ASKED = (SNMP, HOST, DOCKER)
+"""The sources whose readings are those of a summary."""
+
+_WITH_BYTES = (_ENGINE, *_OF_LINES, *_OF_DATAGRAMS, SNMPTRAP)
+"""The sources whose bytes are those of a summary."""
+
 _IGNORING = frozenset({_ENGINE, ZEEK, *_OF_DATAGRAMS})
 """The sources whose ``ignored`` are those of a summary."""
 
-_TOLD = frozenset({"lines", "packets", "bytes"})
+_TOLD = frozenset({"lines", "packets", "bytes", "readings", "traps"})
 """Counters that a summary has members for."""
 
 
@@ -52,11 +62,12 @@ class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
     ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``ignored`` the packets that belong to no flow, the lines of other logs, or the
-    records of exporters that are of no flow, and ``dropped`` what was lost (packets and datagrams by the kernel,
-    records by a full queue), by reason. ``packets`` of an exporter are its datagrams. ``bytes`` are those of all
-    packets as on the wire, of lines or of datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem``
-    says why it ended before its end; what it came to until then was published.
+    that could not be used, by reason; ``readings`` how often something was read, ``traps`` what devices sent;
+    ``ignored`` the packets that belong to no flow, the lines of other logs, or the records of exporters that are of no
+    flow, and ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason.
+    ``packets`` of an exporter are its datagrams. ``bytes`` are those of all packets as on the wire, of lines or of
+    datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem`` says why it ended before its end; what
+    it came to until then was published.
     """
 
     source: str
@@ -66,6 +77,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     bytes: int
     lines: int
     flow_bytes: int
+    readings: int
+    traps: int
     records: dict[str, int]
     rejected: dict[str, int]
     ignored: dict[str, int]
@@ -84,7 +97,7 @@ def capture(
     """
     settings = configuration.capture
     settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith((*LINES, *DATAGRAMS)) for name in captures):
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
@@ -111,8 +124,7 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
             print_json(summary)
             continue
         unit, of_what = _units(summary.source)
-        read = f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}"
-        click.echo(f"{summary.source}: {read}, {summary.bytes:,} bytes, stream {summary.stream}")
+        click.echo(f"{summary.source}: {_amount(summary, unit)}, stream {summary.stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
             *((f"rejected {unit}", reason, count) for reason, count in sorted(summary.rejected.items())),
@@ -128,7 +140,17 @@ def _units(source: str) -> tuple[str, str]:
         return "lines", "lines"
     if source.startswith(COLLECTORS):
         return "messages", "records"
+    if source.startswith(TRAPS):
+        return "datagrams", "datagrams"
     return ("datagrams", "records") if source.startswith(DATAGRAMS) else ("packets", "packets")
+
+
+def _amount(summary: Summary, unit: str) -> str:
+    if summary.source.startswith(ASKED):
+        return f"{summary.readings:,} readings"
+    if summary.source.startswith(TRAPS):
+        return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
+    return f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}, {summary.bytes:,} bytes"
 
 
 _Opened = tuple[str, Observation, list[Source]]
@@ -227,8 +249,10 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         stream=node.observation.stream,
         node=node.observation.producer,
         packets=sum(node.counts[source, "packets"] for source in (_ENGINE, *_OF_DATAGRAMS)),
-        bytes=sum(node.counts[source, "bytes"] for source in (_ENGINE, *_OF_LINES, *_OF_DATAGRAMS)),
+        bytes=sum(node.counts[source, "bytes"] for source in _WITH_BYTES),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
+        readings=sum(node.counts[source, "readings"] for source in _ASKED),
+        traps=node.counts[SNMPTRAP, "traps"],
         flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
         records=dict(node.announced),
         rejected=counted["rejected"],

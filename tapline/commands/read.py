@@ -15,7 +15,7 @@ from tapline.commands.state import State
 )
 @click.pass_context
 def command(ctx: click.Context, captures: tuple[str, ...], *, as_json: bool, depth: str | None) -> None:
-    """Print the records of captures: files, an interface, - for standard input, syslog, logs of Zeek, NetFlow, sFlow.
+    """Print the records of sources: capture files, an interface, - for standard input, or one of those below.
 
     The field event.dataset of a document tells which kind it is.
 
@@ -26,6 +26,7 @@ def command(ctx: click.Context, captures: tuple[str, ...], *, as_json: bool, dep
     tapline read syslog:messages.txt
     tapline read zeek:logs/2021-06-01
     tapline read netflow:exported.pcap
+    tapline read snmp:
     """
     from tapline.commands.reading import read
 

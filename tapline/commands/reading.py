@@ -10,13 +10,14 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from capture.open import DATAGRAMS, LINES, missing_tshark, open_capture
+from capture.host.settings import HostSettings
+from capture.open import ASKED, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.settings import CaptureSettings
 from capture.source import CutShort, Source
 from exporters.elasticsearch.documents import MAKERS, encode_document
 from tapline.commands.lines import line
 from tapline.process.signals import on_stop_signal
-from topics.catalog import Topic
+from topics.catalog import METRIC, Topic
 from topics.errors import TaplineError
 from topics.records import Record
 
@@ -27,19 +28,20 @@ class Printer:
     """A :class:`capture.source.Sink` that prints what Elasticsearch would hold.
 
     ``flush`` after every record, for a capture that goes on. ``refused`` counts the records that
-    cannot be a document.
+    cannot be a document. With ``samples`` lines are printed of samples as well, which are no documents.
     """
 
-    def __init__(self, output: BinaryIO, stream: str, *, as_json: bool, flush: bool) -> None:
+    def __init__(self, output: BinaryIO, stream: str, *, as_json: bool, flush: bool, samples: bool = False) -> None:
         self.refused = 0
         self._output = output
         self._stream = stream
         self._as_json = as_json
         self._flush = flush
+        self._kinds = _KINDS | {METRIC.kind} if samples and not as_json else _KINDS
         self._lock = threading.Lock()
 
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:  # noqa: ARG002 - a sink's signature
-        if topic.kind not in _KINDS:
+        if topic.kind not in self._kinds:
             return
         try:
             text = (
@@ -65,8 +67,10 @@ class Printer:
 
 def read(settings: CaptureSettings, captures: Sequence[str], depth: str | None, *, as_json: bool) -> int:
     """Print the records of each capture; 1 when one of them could not be read, else 0."""
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith((*LINES, *DATAGRAMS)) for name in captures):
+    # Whoever looks takes nothing from a node that runs: what that has read of the host is its own.
+    own = {"host": HostSettings(state_file="")} | ({"depth": depth} if depth else {})
+    settings = msgspec.convert(msgspec.structs.asdict(settings) | own, CaptureSettings)
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     code = 0
     output = sys.stdout.buffer
@@ -74,7 +78,8 @@ def read(settings: CaptureSettings, captures: Sequence[str], depth: str | None, 
         try:
             observation, sources = open_capture(capture, settings)
             is_file = observation.stream.startswith("file-")
-            printer = Printer(output, observation.stream, as_json=as_json, flush=not is_file)
+            samples = capture.startswith(ASKED)
+            printer = Printer(output, observation.stream, as_json=as_json, flush=not is_file, samples=samples)
             if is_file:
                 _run_in_turn(sources, printer)
             else:

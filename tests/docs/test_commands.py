@@ -78,11 +78,10 @@ class Reader:
         for name in ("samples", "library", "skeletons", "rules"):
             (folder / "scripts" / name).symlink_to(ROOT / "scripts" / name)
         ports: list[int] = []
-        for _ in range(8):
+        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161")
+        for _ in names:
             ports.append(free_port(ports))
-        self._ports = dict(
-            zip(("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343"), map(str, ports), strict=True)
-        )
+        self._ports = dict(zip(names, map(str, ports), strict=True))
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPLINE_")}
         environment |= {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -106,7 +105,7 @@ class Reader:
     def here(self, text: str) -> str:
         """A text of the page with this machine's ports."""
         return re.sub(
-            r"(?<=127\.0\.0\.1[:/])(\d+)|(?<=--metrics-port )(9620)|(?<=--port )(5514)",
+            r"(?<=127\.0\.0\.1[:/])(\d+)|(?<=--metrics-port )(9620)|(?<=--port )(5514)|(?<=port: )(16161)",
             lambda port: self._ports.get(port[0], port[0]),
             text,
         )
@@ -157,6 +156,8 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         pytest.skip("what the README shows needs tshark")
     if shutil.which("curl") is None and "$ curl" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs curl (apt install curl)")
+    if shutil.which("snmpd") is None and "$ snmpd" in page.read_text(encoding="utf-8"):
+        pytest.skip("this page needs snmpd (apt install snmpd snmp)")
     if page.name == "configure.md":
         reader.without_engines()
     for block in blocks(page):
@@ -164,7 +165,7 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         if shown is not None:
             path = reader.folder / shown[0]
             path.parent.mkdir(exist_ok=True)
-            path.write_text(shown[1], encoding="utf-8")
+            path.write_text(reader.here(shown[1]), encoding="utf-8")
         if block.language == "console":
             for step in steps(block):
                 reader.do(step)

@@ -105,9 +105,121 @@ CAPTURE: Final = CounterGroup(
     "observation point",
     description="what capture nodes read and lost",
 )
+SNMP_DEVICE: Final = CounterGroup(
+    "SNMP-Device",
+    (
+        Meter("answers", description="how often it answered"),
+        Meter("failures", description="how often it did not, or not as it should"),
+        Meter("uptime", "gauge", "s", description="how long it has been up"),
+        Meter("interfaces", "gauge", description="how many it has"),
+    ),
+    "IP address",
+    description="what came of asking SNMP devices",
+)
+SNMP_INTERFACE: Final = CounterGroup(
+    "SNMP-Interface",
+    (
+        Meter("in_bytes", unit="bytes", description="ifHCInOctets, or ifInOctets where there is none"),
+        Meter("out_bytes", unit="bytes", description="the same of what it sent"),
+        Meter("in_packets", unit="packets", description="to one, to several and to all"),
+        Meter("out_packets", unit="packets", description="the same of what it sent"),
+        Meter("in_errors", unit="packets", description="ifInErrors"),
+        Meter("out_errors", unit="packets", description="ifOutErrors"),
+        Meter("in_discards", unit="packets", description="ifInDiscards"),
+        Meter("out_discards", unit="packets", description="ifOutDiscards"),
+        Meter("in_bytes_per_second", "average", "bytes/s", description="between two readings"),
+        Meter("out_bytes_per_second", "average", "bytes/s", description="the same of what it sent"),
+        Meter("speed", "gauge", "bit/s", description="ifSpeed, or ifHighSpeed where that is more"),
+        Meter("oper_status", "gauge", description="ifOperStatus: 1 is up, 2 is down"),
+        Meter("admin_status", "gauge", description="ifAdminStatus: 1 is up, 2 is down"),
+    ),
+    "IP address:ifIndex",
+    description="what the interfaces of SNMP devices carried, and how they are",
+)
+_EACH_WAY: Final = (
+    Meter("in_bytes", unit="bytes", description="received"),
+    Meter("out_bytes", unit="bytes", description="sent"),
+    Meter("in_packets", unit="packets", description="received"),
+    Meter("out_packets", unit="packets", description="sent"),
+    Meter("in_errors", unit="packets", description="received with an error"),
+    Meter("out_errors", unit="packets", description="not sent because of an error"),
+    Meter("in_drops", unit="packets", description="received and dropped"),
+    Meter("out_drops", unit="packets", description="dropped instead of being sent"),
+    Meter("in_bytes_per_second", "average", "bytes/s", description="between two readings"),
+    Meter("out_bytes_per_second", "average", "bytes/s", description="between two readings"),
+)
+HOST: Final = CounterGroup(
+    "Host",
+    (
+        Meter("cpu_percent", "average", "%", description="share of the processors' time that something ran"),
+        Meter("cpu_user_percent", "average", "%", description="of it in programs"),
+        Meter("cpu_system_percent", "average", "%", description="of it in the kernel"),
+        Meter("cpu_iowait_percent", "average", "%", description="share of the time that waited for disks"),
+        Meter("cpu_steal_percent", "average", "%", description="share that other machines on the same hardware took"),
+        Meter("load", "gauge", description="load average of one minute"),
+        Meter("processors", "gauge", description="how many there are"),
+        Meter("memory_size", "gauge", "bytes", description="of the machine"),
+        Meter("memory_used", "gauge", "bytes", description="by programs"),
+        Meter("memory_available", "gauge", "bytes", description="what programs can still have without swapping"),
+        Meter("memory_used_percent", "gauge", "%", description="what is not available"),
+        Meter("swap_size", "gauge", "bytes", description="of the machine"),
+        Meter("swap_used", "gauge", "bytes", description="of it"),
+    ),
+    "node",
+    description="the machines that capture nodes run on",
+)
+HOST_INTERFACE: Final = CounterGroup(
+    "Host-Interface",
+    (
+        *_EACH_WAY,
+        Meter("up", "gauge", description="1 where it is up"),
+        Meter("speed", "gauge", "bit/s", description="0 where it is not known"),
+    ),
+    "node:interface",
+    description="their interfaces",
+)
+HOST_DISK: Final = CounterGroup(
+    "Host-Disk",
+    (
+        Meter("read_bytes", unit="bytes", description="read"),
+        Meter("write_bytes", unit="bytes", description="written"),
+        Meter("reads", description="times that something was read"),
+        Meter("writes", description="times that something was written"),
+    ),
+    "node:device",
+    description="their disks and the parts of them",
+)
+HOST_FILESYSTEM: Final = CounterGroup(
+    "Host-Filesystem",
+    (
+        Meter("size", "gauge", "bytes", description="of the file system"),
+        Meter("used", "gauge", "bytes", description="of it"),
+        Meter("free", "gauge", "bytes", description="for those who are not root"),
+        Meter("used_percent", "gauge", "%", description="of what those who are not root can use"),
+    ),
+    "node:mount point",
+    description="their file systems",
+)
+CONTAINER: Final = CounterGroup(
+    "Container",
+    (
+        *_EACH_WAY,
+        Meter("cpu_seconds", unit="s", description="time of processors that it used"),
+        Meter("cpu_percent", "average", "%", description="the same as a share of one processor"),
+        Meter("memory_used", "gauge", "bytes", description="without what the kernel would give back at once"),
+        Meter("memory_limit", "gauge", "bytes", description="what it may use"),
+        Meter("processes", "gauge", description="processes and threads"),
+        Meter("read_bytes", unit="bytes", description="read from disks"),
+        Meter("write_bytes", unit="bytes", description="written to disks"),
+    ),
+    "node:container",
+    description="what containers use",
+)
+SAMPLED: Final = (SNMP_DEVICE, SNMP_INTERFACE, HOST, HOST_INTERFACE, HOST_DISK, HOST_FILESYSTEM, CONTAINER)
+"""What capture nodes sample of devices, hosts and containers; scripts may feed these groups as well."""
 
 _TRAFFIC_GROUPS: Final = (HOSTS, APPS, PROTOCOLS, PORTS, SUBNETS, INTERFACES, AGGREGATES)
-GROUPS: Final = (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, REQUESTS, CAPTURE, CONSERVATION, SCORES, ALERTS)
+GROUPS: Final = (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, REQUESTS, CAPTURE, *SAMPLED, CONSERVATION, SCORES, ALERTS)
 _TRAFFIC: Final = frozenset(group.name for group in _TRAFFIC_GROUPS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,11 +22,18 @@ class Agent:
     def __init__(self, port: int) -> None:
         self.port = port
         self.community = "tests"
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def params(self) -> dict[str, object]:
         """Parameters of the sample for this agent; interface 1 is the loopback, 99 is none."""
         return {"port": self.port, "community": self.community, "interfaces": [1, 99], "timeout": 1.0}
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
 
     def get(self, *names: str) -> list[int]:
         """Values by Net-SNMP's own client."""
@@ -49,11 +56,18 @@ class Agent:
 
 
 @contextmanager
-def agent(folder: Path, *, readings: bool = False) -> Iterator[Agent]:
-    """A snmpd; with ``readings`` the loopback shows what :func:`show` says in place of the kernel's counters."""
-    made = Agent(free_port())
+def agent(
+    folder: Path, *, readings: bool = False, port: int = 0, others: Sequence[str] = (), more: Sequence[str] = ()
+) -> Iterator[Agent]:
+    """A snmpd; with ``readings`` the loopback shows what :func:`show` says in place of the kernel's counters.
+
+    ``port`` is one that is free, or any; ``others`` are addresses to listen at as well, ``more`` lines of its
+    configuration.
+    """
+    made = Agent(port or free_port())
     configuration = folder / "snmpd.conf"
-    lines = [f"rocommunity {made.community} 127.0.0.1", f"agentaddress udp:127.0.0.1:{made.port}"]
+    addresses = ",".join(f"udp:{address}:{made.port}" for address in ("127.0.0.1", *others))
+    lines = [f"rocommunity {made.community} 127.0.0.1", f"agentaddress {addresses}", *more]
     if readings:
         show(folder, 0, 0)
         program = folder / "counter"
@@ -70,11 +84,11 @@ def agent(folder: Path, *, readings: bool = False) -> Iterator[Agent]:
             stderr=subprocess.STDOUT,
         )
         try:
+            made.process = process
             wait_for(made.answers, "snmpd to answer")
             yield made
         finally:
-            process.terminate()
-            process.wait(10)
+            made.stop()
 
 
 def show(folder: Path, received: int, sent: int) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topics.partitions import digest, partition_of, partition_of_pair
+from topics.partitions import BESIDE, digest, partition_of, partition_of_pair
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(TEXT, TEXT, st.integers(1, 64))
 def test_a_pair_goes_where_its_parts_joined_go(group: str, key: str, partitions: int) -> None:
-    assert partition_of_pair(group, key, partitions) == partition_of(f"{group}\x00{key}", partitions)
+    beside = BESIDE.get(group, group)
+    assert partition_of_pair(group, key, partitions) == partition_of(f"{beside}\x00{key}", partitions)
 
 
 @given(TEXT, st.integers(1, 64))

@@ -1,0 +1,76 @@
+"""Sources whose flows are enriched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from capture.enrichment import NAME
+from capture.enrichment.settings import EnrichmentSettings
+from capture.source import Sink, Source
+from topics.catalog import FLOW, Topic
+from topics.records import Flow, Record
+
+if TYPE_CHECKING:
+    from capture.enrichment.reloading import Enrichment
+
+
+def enriched(sources: list[Source], settings: EnrichmentSettings, docker: str = "") -> list[Source]:
+    """The sources as they are where nothing is configured, else with enriched flows.
+
+    ``docker`` is where the daemon listens that knows the containers.
+    :class:`~topics.errors.TaplineError` when a file or an entry cannot be used.
+    """
+    if settings == EnrichmentSettings():
+        return sources
+    from capture.enrichment.reloading import Enrichment  # noqa: PLC0415 - only where it is used
+
+    enrichment = Enrichment(settings, docker)
+    return [EnrichedSource(source, enrichment) for source in sources]
+
+
+class EnrichedSource:
+    """A source whose flows say what is known of their ends."""
+
+    def __init__(self, source: Source, enrichment: Enrichment) -> None:
+        self._source = source
+        self._enrichment = enrichment
+
+    @property
+    def name(self) -> str:
+        """The source's own name."""
+        return self._source.name
+
+    def run(self, sink: Sink) -> None:
+        enriching = _EnrichingSink(sink, self._enrichment)
+        self._enrichment.begin(enriching.happened)
+        try:
+            self._source.run(enriching)
+        finally:
+            self._enrichment.end()
+
+    def stop(self) -> None:
+        self._source.stop()
+
+
+class _EnrichingSink:
+    """Enriches flows on their way, and looks for changed files at the end of each window."""
+
+    def __init__(self, sink: Sink, enrichment: Enrichment) -> None:
+        self._sink = sink
+        self._enrichment = enrichment
+
+    def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
+        if topic is FLOW and isinstance(record, Flow):
+            record = self._enrichment.knowledge.enrich(record)
+        self._sink.put(topic, key, record, window)
+
+    def advance(self, source: str, window: int) -> None:
+        self._enrichment.refresh(self.happened)
+        self._sink.advance(source, window)
+
+    def count(self, source: str, counter: str, amount: int = 1) -> None:
+        self._sink.count(source, counter, amount)
+
+    def happened(self, counter: str, amount: int) -> None:
+        """Count something of the enrichment's own."""
+        self._sink.count(NAME, counter, amount)
