@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.eve import SCHEME as EVE
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.live import check_interface, is_interface
@@ -20,7 +21,7 @@ from capture.syslog.addresses import SCHEME as SYSLOG
 from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
 
-LINES: Final = (SYSLOG, ZEEK)
+LINES: Final = (SYSLOG, ZEEK, EVE)
 """What the names of sources begin with that read lines instead of packets."""
 
 
@@ -39,6 +40,8 @@ def open_capture(
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):
         return _open_zeek(path_or_interface, settings, progress)
+    if path_or_interface.startswith(EVE):
+        return _open_eve(path_or_interface, settings, progress)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
@@ -78,6 +81,12 @@ def _open_zeek(source: str, settings: CaptureSettings, progress: Progress | None
     from capture.zeek.opening import open_zeek  # noqa: PLC0415 - only where it is used
 
     return open_zeek(source, settings, progress)
+
+
+def _open_eve(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+    from capture.eve.opening import open_eve  # noqa: PLC0415 - only where it is used
+
+    return open_eve(source, settings, progress)
 
 
 def _engines(

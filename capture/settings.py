@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
+
+Engine = Literal["tshark", "suricata"]
+FlowEngine = Literal["nfstream", "suricata"]
+
+DEEP_ENGINE: Final[Engine] = "tshark"
+"""What makes resources and documents where nothing else is said."""
 
 
 class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,19 +41,43 @@ class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     client_ca_file: str = ""
 
 
+class EveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.eve:`` block: reading what an existing Suricata writes.
+
+    ``positions`` is the folder in which it is kept how far the files that are followed were read.
+    """
+
+    positions: str = ".tapline/positions"
+
+
+class SuricataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.suricata:`` block: the Suricata that a node starts.
+
+    ``rules`` is a folder whose ``*.rules`` it loads; without one there are no alerts. ``home_networks`` are what rules
+    call ``$HOME_NET``.
+    """
+
+    rules: str = ""
+    home_networks: list[str] = field(default_factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])
+
+
 class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture:`` block.
 
     ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
-    ``light`` (flows) or ``deep`` (also resources and documents, where tshark is installed).
+    ``light`` (flows) or ``deep`` (also resources and documents, where the ``engine`` that makes them is installed).
+    ``flows`` says what flows are from: ``nfstream``, or ``suricata`` to have that engine alone.
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
-    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
+    ``suricata`` is for that engine.
     """
 
     node: str = ""
     depth: Literal["light", "deep"] = "deep"
+    engine: Engine = DEEP_ENGINE
+    flows: FlowEngine = "nfstream"
     idle_timeout: Annotated[int, Meta(ge=1)] = 120
     max_flows: Annotated[int, Meta(ge=1)] = 200_000
     filter: str = ""
@@ -55,6 +85,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
+    eve: EveSettings = field(default_factory=EveSettings)
+    suricata: SuricataSettings = field(default_factory=SuricataSettings)
 
     @property
     def node_name(self) -> str:

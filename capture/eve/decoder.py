@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple, TypeVar
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from capture.eve import events
-from capture.eve.ends import ends_of
+from capture.eve.documents import Text, texts_of_dns, texts_of_http, texts_of_tls
+from capture.eve.ends import Ends, ends_of
 from capture.eve.errors import EveError
 from capture.eve.flows import flow_of, netflow_of
-from capture.eve.resources import dns_of, file_of, http_of, smb_of, ssh_of, tls_of
+from capture.eve.resources import dns_of, file_of, http_of, quic_of, smb_of, ssh_of, tls_of
 from capture.eve.statistics import statistics_of
 from capture.eve.times import moment
 from capture.source import Observation
@@ -25,59 +27,90 @@ ALERT_GROUP: Final = "External IDS"
 GROUP: Final = "eve"
 """The group of documents that hold an event of which no other record is made."""
 
+_SENSORS: Final = 1000
+"""How many sensors' ids are remembered in a form that is quick to go on from."""
+
+_PASSWORD: Final = re.compile(r'("command":"PASS","command_data":")(?:[^"\\]|\\.)*"')
+"""What somebody proves with who he is, in an event of FTP."""
+
 Made = tuple[Topic, str, Record]
 """A record, where it goes and by which key."""
 
-T = TypeVar("T", bound=Struct)
+
+class Seen(NamedTuple):
+    """What a whole reading knows of an event's flow: its id, when it ended (epoch microseconds), and how."""
+
+    flow_id: str
+    end: int
+    end_reason: str
 
 
 class Context(NamedTuple):
-    """What all records of an event have in common: their fields, and who saw it."""
+    """What all records of an event have in common, and who saw it."""
 
-    common: dict[str, Any]
-    ends: dict[str, Any]
     identity: str
+    time: int
+    ends: Ends
     sensor: str
     flow_id: str
-    time: int
+    seen: Seen | None
 
 
 class EveDecoder:
     """Makes records of Suricata's events.
 
     An alert is an :class:`~topics.records.Alert` of the group External IDS, a flow or netflow event a final
-    :class:`~topics.records.Flow`, dns, http, tls, fileinfo, ssh and smb are resources, statistics are a sample of
+    :class:`~topics.records.Flow`, dns, http, tls, quic, fileinfo, ssh and smb are resources, statistics are a sample of
     the counter group ``Suricata``. Of any other event (anomalies, DHCP …), and of one that tells nothing of these,
-    the JSON is a document of group ``eve``, its type the key. All that Suricata says of one flow has the same
-    ``flow_id``.
+    the JSON is a document of group ``eve``, its type the key, without the passwords of FTP. All that Suricata says of
+    one flow has the same ``flow_id``. With ``texts`` DNS messages, heads of HTTP and chains of certificates are
+    documents as well.
     """
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: Observation, *, texts: bool = False) -> None:
         self._observation = observation
-        self._event = msgspec.json.Decoder(events.Event)
-        self._parts: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
-        self._makers: dict[str, Callable[[events.Event, Context], Iterator[Made]]] = {
-            "alert": self._alert,
-            "flow": self._flow,
-            "netflow": self._netflow,
-            "stats": self._statistics,
-            "dns": self._resources("dns", events.DnsPart, dns_of),
-            "http": self._resources("http", events.HttpPart, http_of),
-            "tls": self._resources("tls", events.TlsPart, tls_of),
-            "fileinfo": self._resources("fileinfo", events.FilePart, file_of),
-            "ssh": self._resources("ssh", events.SshPart, ssh_of),
-            "smb": self._resources("smb", events.SmbPart, smb_of),
+        self._texts = texts
+        self._known = msgspec.json.Decoder(events.Known)
+        self._other = msgspec.json.Decoder(events.Other)
+        self._sensors: dict[str, Any] = {}
+        self._makers: dict[type[events.Event], Callable[[Any, Context], Iterator[Made]]] = {
+            events.AlertEvent: self._alert,
+            events.StatsEvent: self._statistics,
+            events.DnsEvent: self._resources(dns_of, lambda event: event.dns, texts_of_dns),
+            events.HttpEvent: self._resources(http_of, lambda event: event.http, texts_of_http),
+            events.TlsEvent: self._resources(tls_of, lambda event: event.tls, texts_of_tls),
+            events.QuicEvent: self._resources(quic_of, lambda event: event.quic),
+            events.FileEvent: self._resources(file_of, lambda event: event.fileinfo),
+            events.SshEvent: self._resources(ssh_of, lambda event: event.ssh),
+            events.SmbEvent: self._resources(smb_of, lambda event: event.smb),
         }
+        kinds: tuple[type[events.Event], ...] = (*self._makers, events.FlowEvent, events.NetflowEvent)
+        self._types = {kind.__struct_config__.tag for kind in kinds}
 
-    def decode(self, text: str | bytes, sensor: str, identity: str) -> list[Made]:
+    def decode(self, text: str | bytes, sensor: str, identity: str, seen: Seen | None = None) -> list[Made]:
         """The records of one event; :class:`EveError` says why there are none.
 
         ``sensor`` names who sent it, where the event does not; ``identity`` is the beginning of the records' ids.
+        ``seen`` is for those who have read all there is of a flow: then its id is that one, and nothing of it is
+        dated after its end.
         """
         try:
-            event = self._event.decode(text)
-            context = self._context(event, event.host or sensor, identity)
-            maker = self._makers.get(event.event_type)
+            event = self._read(text)
+            ends = ends_of(event)
+            time = moment(event.timestamp)
+            sensor = event.host or sensor
+            flow_id = ""
+            if seen:
+                flow_id, time = seen.flow_id, min(time, seen.end)
+            elif event.flow_id:
+                flow_id = self._flow_id(sensor, event.flow_id)
+            context = Context(identity, time, ends, sensor, flow_id, seen)
+            # Most events of most networks are flows.
+            if type(event) is events.FlowEvent:
+                return [self._flow(event, context)]
+            if type(event) is events.NetflowEvent:
+                return [self._netflow(event, context)]
+            maker = self._makers.get(type(event))
             made = list(maker(event, context)) if maker else []
         except msgspec.ValidationError as error:
             raise EveError("eve-type", str(error)) from error
@@ -85,27 +118,42 @@ class EveDecoder:
             raise EveError("eve-json", str(error)) from error
         return made or [self._document(event, context, text)]
 
-    def _context(self, event: events.Event, sensor: str, identity: str) -> Context:
+    def _read(self, text: str | bytes) -> events.Event:
+        try:
+            known: events.Event = self._known.decode(text)
+        except msgspec.ValidationError:
+            other = self._other.decode(text)
+            if other.event_type in self._types:
+                raise
+            return other
+        return known
+
+    def _flow_id(self, sensor: str, number: int) -> str:
+        """The digest of the observation, the sensor and the number that it has given the flow."""
+        begun = self._sensors.get(sensor)
+        if begun is None:
+            if len(self._sensors) >= _SENSORS:
+                self._sensors.clear()
+            begun = blake2b(digest_size=16)
+            begun.update(f"{self._observation.identity}\0{GROUP}\0{sensor}\0".encode("utf-8", "surrogatepass"))
+            self._sensors[sensor] = begun
+        state = begun.copy()
+        state.update(b"%d" % number)
+        text: str = state.hexdigest()
+        return text
+
+    def _common(self, context: Context, number: int = 0) -> dict[str, Any]:
         observation = self._observation
-        time = moment(event.timestamp)
-        common: dict[str, Any] = {
-            "id": identity,
-            "time": time,
+        return {
+            "id": f"{context.identity}{number:02x}" if number else context.identity,
+            "time": context.time,
             "node": observation.node,
             "observation_point": observation.observation_point,
+            **context.ends._asdict(),
         }
-        flow_id = digest(observation.identity, GROUP, sensor, event.flow_id) if event.flow_id else ""
-        return Context(common, ends_of(event), identity, sensor, flow_id, time)
 
-    def _part(self, kind: type[T], body: msgspec.Raw) -> T:
-        decoder = self._parts.get(kind)
-        if decoder is None:
-            decoder = self._parts[kind] = msgspec.json.Decoder(kind)
-        part: T = decoder.decode(body)
-        return part
-
-    def _alert(self, event: events.Event, context: Context) -> Iterator[Made]:
-        part = self._part(events.AlertPart, event.alert)
+    def _alert(self, event: events.AlertEvent, context: Context) -> Iterator[Made]:
+        part = event.alert
         attributes = {
             "gid": str(part.gid),
             "rev": str(part.rev),
@@ -117,8 +165,7 @@ class EveDecoder:
         for name, value in part.metadata.items():
             attributes[name] = value if isinstance(value, str) else ", ".join(value)
         record = Alert(
-            **context.common,
-            **context.ends,
+            **self._common(context),
             type=ALERT_TYPE,
             subtype=f"{part.gid}:{part.signature_id}",
             message=part.signature,
@@ -138,51 +185,63 @@ class EveDecoder:
         )
         yield ALERT, f"{record.type}\0{record.entity}", record
 
-    def _flow(self, event: events.Event, context: Context) -> Iterator[Made]:
-        part = self._part(events.FlowPart, event.flow)
-        tcp = self._tcp(event)
-        start = moment(part.start) if part.start else context.time
-        end = moment(part.end) if part.end else context.time
-        flow_id = context.flow_id or context.identity
-        record = flow_of(event, part, tcp, context.common | context.ends, flow_id, start, end)
-        yield FLOW, record.community_id, record
+    def _flow(self, event: events.FlowEvent, context: Context) -> Made:
+        seen = context.seen
+        record = flow_of(
+            event,
+            self._observation,
+            context.identity,
+            context.ends,
+            context.time,
+            flow_id=context.flow_id or context.identity,
+            end_reason=seen.end_reason if seen else "",
+        )
+        return FLOW, record.community_id, record
 
-    def _netflow(self, event: events.Event, context: Context) -> Iterator[Made]:
-        part = self._part(events.NetflowPart, event.netflow)
-        tcp = self._tcp(event)
-        start = moment(part.start) if part.start else context.time
-        end = moment(part.end) if part.end else context.time
+    def _netflow(self, event: events.NetflowEvent, context: Context) -> Made:
         # Both directions have the same number, and a record of their own here.
         flow_id = digest(context.flow_id, event.src_ip, event.src_port) if context.flow_id else context.identity
-        record = netflow_of(event, part, tcp, context.common | context.ends, flow_id, start, end)
-        yield FLOW, record.community_id, record
+        record = netflow_of(event, self._observation, context.identity, context.ends, context.time, flow_id=flow_id)
+        return FLOW, record.community_id, record
 
-    def _tcp(self, event: events.Event) -> events.TcpPart | None:
-        return None if event.tcp == events.NOTHING else self._part(events.TcpPart, event.tcp)
-
-    def _statistics(self, event: events.Event, context: Context) -> Iterator[Made]:
-        record = statistics_of(self._part(events.StatsPart, event.stats), context.common, context.sensor)
+    def _statistics(self, event: events.StatsEvent, context: Context) -> Iterator[Made]:
+        observation = self._observation
+        common = {
+            "id": context.identity,
+            "time": context.time,
+            "node": observation.node,
+            "observation_point": observation.observation_point,
+        }
+        record = statistics_of(event.stats, common, context.sensor)
         yield METRIC, f"{record.group}\0{record.key}", record
 
     def _resources(
-        self, name: str, kind: type[T], make: Callable[[events.Event, T], Iterator[dict[str, Any]]]
-    ) -> Callable[[events.Event, Context], Iterator[Made]]:
+        self,
+        make: Callable[[Any, Any], Iterator[dict[str, Any]]],
+        part_of: Callable[[Any], Any],
+        tell: Callable[[Any, list[dict[str, Any]]], Iterator[Text]] | None = None,
+    ) -> Callable[[Any, Context], Iterator[Made]]:
         def made(event: events.Event, context: Context) -> Iterator[Made]:
-            part = self._part(kind, getattr(event, name))
-            for number, details in enumerate(make(event, part)):
-                common = context.common | context.ends
-                if number:
-                    common["id"] = f"{context.identity}{number:02x}"
-                yield RESOURCE, common["community_id"], Resource(**common, **details)
+            part = part_of(event)
+            found = list(make(event, part))
+            for number, details in enumerate(found):
+                resource = Resource(**self._common(context, number), **details)
+                yield RESOURCE, resource.community_id, resource
+            if tell is None or not self._texts:
+                return
+            for number, (group, key, text) in enumerate(tell(part, found), len(found)):
+                document = Document(**self._common(context, number), group=group, key=key, text=text)
+                yield DOCUMENT, document.community_id, document
 
         return made
 
     def _document(self, event: events.Event, context: Context, text: str | bytes) -> Made:
+        kind = event.event_type if isinstance(event, events.Other) else str(type(event).__struct_config__.tag)
+        plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
         record = Document(
-            **context.common | {"id": f"{context.identity}00"},
-            **context.ends,
+            **self._common(context) | {"id": f"{context.identity}00"},
             group=GROUP,
-            key=event.event_type,
-            text=text if isinstance(text, str) else text.decode("utf-8", "replace"),
+            key=kind,
+            text=_PASSWORD.sub(r'\1***"', plain) if kind == "ftp" else plain,
         )
         return DOCUMENT, record.community_id or record.key, record

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from capture.eve.events import Event, FlowPart, NetflowPart, TcpPart
+from capture.eve.ends import Ends
+from capture.eve.events import FlowEvent, NetflowEvent, TcpPart
+from capture.eve.times import moment
+from capture.source import Observation
 from topics.records import Flow
 
 _APPLICATIONS: Final = {
@@ -24,17 +27,45 @@ _OVER: Final = frozenset({"closed", "reset"})
 
 
 def flow_of(
-    event: Event, part: FlowPart, tcp: TcpPart | None, fields: dict[str, Any], flow_id: str, start: int, end: int
+    event: FlowEvent,
+    observation: Observation,
+    identity: str,
+    ends: Ends,
+    time: int,
+    *,
+    flow_id: str,
+    end_reason: str = "",
 ) -> Flow:
-    """The final record of a flow: Suricata tells of it once, when it has ended."""
+    """The final record of a flow: Suricata tells of it once, when it has ended.
+
+    ``time`` (epoch microseconds) is the event's, for one that does not say when the flow began or ended.
+    ``end_reason`` is for who knows it better than the event.
+    """
+    part, tcp = event.flow, event.tcp
+    start = moment(part.start) if part.start else time
+    end = moment(part.end) if part.end else time
     state = _state(tcp)
     return Flow(
-        **_own(event, fields, start, end),
+        id=identity,
+        time=end,
+        node=observation.node,
+        observation_point=observation.observation_point,
+        community_id=ends.community_id,
+        source_ip=ends.source_ip,
+        destination_ip=ends.destination_ip,
+        source_port=ends.source_port,
+        destination_port=ends.destination_port,
+        transport=ends.transport,
+        protocol_number=ends.protocol_number,
+        vlan_id=ends.vlan_id,
         record="final",
         flow_id=flow_id,
+        start=min(start, end),
+        end=end,
+        ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=_end_reason(part.reason, state),
+        end_reason=end_reason or _end_reason(part.reason, state),
         tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
         tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
         delta_source_bytes=part.bytes_toserver,
@@ -49,14 +80,31 @@ def flow_of(
 
 
 def netflow_of(
-    event: Event, part: NetflowPart, tcp: TcpPart | None, fields: dict[str, Any], flow_id: str, start: int, end: int
+    event: NetflowEvent, observation: Observation, identity: str, ends: Ends, time: int, *, flow_id: str
 ) -> Flow:
     """The final record of one direction: the other one is told of by an event of its own."""
+    part, tcp = event.netflow, event.tcp
+    start = moment(part.start) if part.start else time
+    end = moment(part.end) if part.end else time
     state = _state(tcp)
     return Flow(
-        **_own(event, fields, start, end),
+        id=identity,
+        time=end,
+        node=observation.node,
+        observation_point=observation.observation_point,
+        community_id=ends.community_id,
+        source_ip=ends.source_ip,
+        destination_ip=ends.destination_ip,
+        source_port=ends.source_port,
+        destination_port=ends.destination_port,
+        transport=ends.transport,
+        protocol_number=ends.protocol_number,
+        vlan_id=ends.vlan_id,
         record="final",
         flow_id=flow_id,
+        start=min(start, end),
+        end=end,
+        ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
         end_reason=_end_reason("", state),
@@ -72,12 +120,6 @@ def application(name: str) -> str:
     """What nDPI calls an application protocol of Suricata; empty where none was found."""
     found = _APPLICATIONS.get(name)
     return name.upper() if found is None else found
-
-
-def _own(event: Event, fields: dict[str, Any], start: int, end: int) -> dict[str, Any]:
-    """The fields of an event, at the flow's end."""
-    version = 6 if ":" in event.src_ip else 4
-    return fields | {"time": end, "start": min(start, end), "end": end, "ip_version": version}
 
 
 def _state(tcp: TcpPart | None) -> str:

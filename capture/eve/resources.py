@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from capture.eve.errors import EveError
 from capture.eve.events import (
@@ -14,12 +17,14 @@ from capture.eve.events import (
     FilePart,
     HeaderPart,
     HttpPart,
+    QuicPart,
     SmbPart,
     SshPart,
     SshSide,
     TlsPart,
 )
 from capture.eve.times import moment
+from capture.tshark.certificates import Parsed, parse
 from topics.records import Certificate, Dns, File, Http, Smb, Ssh, Tls
 
 Fields = Iterator[dict[str, Any]]
@@ -30,6 +35,9 @@ _ADDRESSES: Final = frozenset({"A", "AAAA"})
 _LABEL_LIMIT: Final = 512
 _MOST: Final = 256
 """Most answers, names or headers of one event that a record carries."""
+
+_CHAIN: Final = 32
+"""Most certificates of a chain."""
 
 _UNSAFE_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
@@ -99,7 +107,7 @@ def http_of(event: Event, part: HttpPart) -> Fields:
 
 
 def tls_of(event: Event, part: TlsPart) -> Fields:
-    """A client's hello, the server's where something is known of it, and the certificate."""
+    """A client's hello, the server's where something is known of it, and the certificates."""
     client = Tls(
         type="client-hello",
         server_name=part.sni,
@@ -117,20 +125,59 @@ def tls_of(event: Event, part: TlsPart) -> Fields:
             ja3s=part.ja3s.hash if part.ja3s else "",
         )
         yield {"group": "tls", "uri": uri, "label": f"server-hello {server.version}".rstrip(), "tls": server}
-    if part.subject or part.fingerprint:
-        certificate = Certificate(
-            subject=part.subject,
-            issuer=part.issuerdn,
-            serial_number=part.serial.replace(":", "").lower(),
-            not_before=moment(part.notbefore) if part.notbefore else 0,
-            not_after=moment(part.notafter) if part.notafter else 0,
-            alternative_names=part.subjectaltname[:_MOST],
-            sha1=part.fingerprint.replace(":", "").lower(),
-            self_signed=bool(part.subject) and part.subject == part.issuerdn,
-            server_name=part.sni,
-            der=part.certificate or (part.chain[0] if part.chain else ""),
-        )
+    chain = chain_of(part)
+    for position, parsed in enumerate(chain):
+        certificate = replace(parsed.certificate, position=position, server_name=part.sni)
+        if not position and not certificate.subject:
+            certificate = replace(_told(part), **_hashes(certificate))
+        yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": parsed.pem, "x509": certificate}
+    if not chain and (part.subject or part.fingerprint):
+        certificate = _told(part)
         yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": certificate.subject, "x509": certificate}
+
+
+def chain_of(part: TlsPart) -> list[Parsed]:
+    """The certificates that were logged whole, the server's own first."""
+    encoded = part.chain or ([part.certificate] if part.certificate else [])
+    chain = []
+    for text in encoded[:_CHAIN]:
+        try:
+            chain.append(parse(b64decode(text, validate=True)))
+        except ValueError as error:
+            raise EveError("eve-type", f"Expected a certificate in base64, got {text[:32]!r} - at `$.tls`") from error
+    return chain
+
+
+def _told(part: TlsPart) -> Certificate:
+    """The server's certificate, as far as Suricata tells of it in words."""
+    return Certificate(
+        subject=part.subject,
+        issuer=part.issuerdn,
+        serial_number=part.serial.replace(":", "").lower(),
+        not_before=moment(part.notbefore) if part.notbefore else 0,
+        not_after=moment(part.notafter) if part.notafter else 0,
+        alternative_names=part.subjectaltname[:_MOST],
+        sha1=part.fingerprint.replace(":", "").lower(),
+        self_signed=bool(part.subject) and part.subject == part.issuerdn,
+        server_name=part.sni,
+    )
+
+
+def _hashes(certificate: Certificate) -> dict[str, str]:
+    return {name: getattr(certificate, name) for name in ("md5", "sha1", "sha256", "der")}
+
+
+def quic_of(event: Event, part: QuicPart) -> Fields:
+    """A client's hello; the packets of a server, and those that go on, tell nothing of it."""
+    if not part.sni and not part.ja3 and not part.ja4:
+        return
+    client = Tls(
+        type="client-hello",
+        server_name=part.sni,
+        ja3=part.ja3.hash if part.ja3 else "",
+        ja4=part.ja4,
+    )
+    yield {"group": "tls", "uri": part.sni or event.dest_ip, "label": "client-hello", "tls": client}
 
 
 def file_of(event: Event, part: FilePart) -> Fields:
