@@ -17,9 +17,13 @@ from capture.packets.live import check_interface, is_interface
 from capture.settings import CaptureSettings
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
+from capture.suricata.program import check_suricata, find_suricata
 from capture.syslog.addresses import SCHEME as SYSLOG
 from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
+
+PREFERRED: Final[tuple[str, ...]] = ("tshark",)
+"""What ``auto`` may choose to make resources and documents: ``suricata``, if it is among them and installed."""
 
 LINES: Final = (SYSLOG, ZEEK, EVE)
 """What the names of sources begin with that read lines instead of packets."""
@@ -43,6 +47,8 @@ def open_capture(
     if path_or_interface.startswith(EVE):
         return _open_eve(path_or_interface, settings, progress)
     deep = settings.depth == "deep" and not missing_tshark(settings)
+    if "suricata" in {settings.flows, deep_engine(settings)}:
+        check_suricata()
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
         if not is_interface(path_or_interface):
@@ -55,8 +61,8 @@ def open_capture(
     if path_or_interface == STANDARD_INPUT or not stat.S_ISREG(Path(path_or_interface).stat().st_mode):
         name = "standard input" if path_or_interface == STANDARD_INPUT else path_or_interface
         observation = observe_stream(node, name, started)
-        if not deep:
-            return observation, _engines(observation, [path_or_interface], settings, progress, deep=False)
+        if not deep or settings.flows == "suricata":
+            return observation, _engines(observation, [path_or_interface], settings, progress, deep=deep)
         spread = Spread(path_or_interface, 2)
         spread.open()
         return observation, [spread, *_engines(observation, spread.paths, settings, progress, deep=True)]
@@ -66,9 +72,20 @@ def open_capture(
     return observation, _engines(observation, [path_or_interface] * 2, settings, progress, deep=deep)
 
 
+def deep_engine(settings: CaptureSettings) -> str:
+    """The engine that makes resources and documents: the one that was asked for, else the first that is installed."""
+    if settings.depth != "deep":
+        return ""
+    if settings.flows == "suricata":
+        return "suricata"
+    if settings.engine != "auto":
+        return settings.engine
+    return "suricata" if "suricata" in PREFERRED and find_suricata() else "tshark"
+
+
 def missing_tshark(settings: CaptureSettings) -> bool:
-    """True when ``deep`` is asked for and tshark is not installed."""
-    return settings.depth == "deep" and shutil.which("tshark") is None
+    """True when ``deep`` is to be made by tshark and that is not installed."""
+    return deep_engine(settings) == "tshark" and shutil.which("tshark") is None
 
 
 def _open_syslog(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
@@ -92,9 +109,19 @@ def _open_eve(source: str, settings: CaptureSettings, progress: Progress | None)
 def _engines(
     observation: Observation, inputs: list[str], settings: CaptureSettings, progress: Progress | None, *, deep: bool
 ) -> list[Source]:
+    if settings.flows == "suricata":
+        return [_suricata(observation, inputs[0], settings, flows=True, deep=deep)]
     sources: list[Source] = [NfstreamSource(observation, inputs[0], settings, progress)]
-    if deep:
+    if deep and deep_engine(settings) == "suricata":
+        sources.append(_suricata(observation, inputs[1], settings, flows=False, deep=True))
+    elif deep:
         from capture.tshark import TsharkSource  # noqa: PLC0415 - only where it is used
 
         sources.append(TsharkSource(observation, inputs[1], settings))
     return sources
+
+
+def _suricata(observation: Observation, named: str, settings: CaptureSettings, *, flows: bool, deep: bool) -> Source:
+    from capture.suricata.source import SuricataSource  # noqa: PLC0415 - only where it is used
+
+    return SuricataSource(observation, named, settings, flows=flows, deep=deep)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Engine = Literal["tshark", "suricata"]
+Engine = Literal["auto", "tshark", "suricata"]
 FlowEngine = Literal["nfstream", "suricata"]
-
-DEEP_ENGINE: Final[Engine] = "tshark"
-"""What makes resources and documents where nothing else is said."""
 
 
 class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,8 +62,9 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The ``capture:`` block.
 
     ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
-    ``light`` (flows) or ``deep`` (also resources and documents, where the ``engine`` that makes them is installed).
-    ``flows`` says what flows are from: ``nfstream``, or ``suricata`` to have that engine alone.
+    ``light`` (flows) or ``deep`` (also resources and documents, where what makes them is installed): the
+    ``engine`` ``tshark`` or ``suricata``; ``auto`` is tshark. ``flows`` says what flows are from: ``nfstream``, or
+    ``suricata`` to have that engine alone.
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
@@ -76,7 +74,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     node: str = ""
     depth: Literal["light", "deep"] = "deep"
-    engine: Engine = DEEP_ENGINE
+    engine: Engine = "auto"
     flows: FlowEngine = "nfstream"
     idle_timeout: Annotated[int, Meta(ge=1)] = 120
     max_flows: Annotated[int, Meta(ge=1)] = 200_000

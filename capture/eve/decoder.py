@@ -33,16 +33,20 @@ _SENSORS: Final = 1000
 _PASSWORD: Final = re.compile(r'("command":"PASS","command_data":")(?:[^"\\]|\\.)*"')
 """What somebody proves with who he is, in an event of FTP."""
 
+_TYPE: Final = '"event_type"'
+
 Made = tuple[Topic, str, Record]
 """A record, where it goes and by which key."""
 
 
 class Seen(NamedTuple):
-    """What a whole reading knows of an event's flow: its id, when it ended (epoch microseconds), and how."""
+    """What is known of an event beyond what it says: when it was, and of a flow's end why it came.
 
-    flow_id: str
-    end: int
-    end_reason: str
+    ``time`` is in epoch microseconds, ``reason`` is ``timeout`` or ``shutdown``.
+    """
+
+    time: int
+    reason: str
 
 
 class Context(NamedTuple):
@@ -63,13 +67,14 @@ class EveDecoder:
     :class:`~topics.records.Flow`, dns, http, tls, quic, fileinfo, ssh and smb are resources, statistics are a sample of
     the counter group ``Suricata``. Of any other event (anomalies, DHCP …), and of one that tells nothing of these,
     the JSON is a document of group ``eve``, its type the key, without the passwords of FTP. All that Suricata says of
-    one flow has the same ``flow_id``. With ``texts`` DNS messages, heads of HTTP and chains of certificates are
-    documents as well.
+    one flow has the same ``flow_id``; with ``joined`` it is the one by which the flow engine knows a flow that begins
+    with the same packet. With ``texts`` DNS messages, heads of HTTP and chains of certificates are documents as well.
     """
 
-    def __init__(self, observation: Observation, *, texts: bool = False) -> None:
+    def __init__(self, observation: Observation, *, texts: bool = False, joined: bool = False) -> None:
         self._observation = observation
         self._texts = texts
+        self._joined = joined
         self._known = msgspec.json.Decoder(events.Known)
         self._other = msgspec.json.Decoder(events.Other)
         self._sensors: dict[str, Any] = {}
@@ -91,19 +96,17 @@ class EveDecoder:
         """The records of one event; :class:`EveError` says why there are none.
 
         ``sensor`` names who sent it, where the event does not; ``identity`` is the beginning of the records' ids.
-        ``seen`` is for those who have read all there is of a flow: then its id is that one, and nothing of it is
-        dated after its end.
+        ``seen`` is for those who know more of it than it says.
         """
         try:
             event = self._read(text)
             ends = ends_of(event)
-            time = moment(event.timestamp)
+            time = seen.time if seen else moment(event.timestamp)
             sensor = event.host or sensor
-            flow_id = ""
-            if seen:
-                flow_id, time = seen.flow_id, min(time, seen.end)
-            elif event.flow_id:
-                flow_id = self._flow_id(sensor, event.flow_id)
+            if self._joined:
+                flow_id = self._joined_id(event, ends)
+            else:
+                flow_id = self._flow_id(sensor, event.flow_id) if event.flow_id else ""
             context = Context(identity, time, ends, sensor, flow_id, seen)
             # Most events of most networks are flows.
             if type(event) is events.FlowEvent:
@@ -141,6 +144,13 @@ class EveDecoder:
         state.update(b"%d" % number)
         text: str = state.hexdigest()
         return text
+
+    def _joined_id(self, event: events.Event, ends: Ends) -> str:
+        """The id of the flow that began then, the first of its community id; only flows and alerts tell."""
+        flow = event.flow if isinstance(event, events.FlowEvent | events.AlertEvent) else None
+        if flow is None or not flow.start:
+            return ""
+        return digest(self._observation.identity, ends.community_id, moment(flow.start), 0)
 
     def _common(self, context: Context, number: int = 0) -> dict[str, Any]:
         observation = self._observation
@@ -194,7 +204,7 @@ class EveDecoder:
             context.ends,
             context.time,
             flow_id=context.flow_id or context.identity,
-            end_reason=seen.end_reason if seen else "",
+            reason=seen.reason if seen else event.flow.reason,
         )
         return FLOW, record.community_id, record
 
@@ -238,6 +248,9 @@ class EveDecoder:
     def _document(self, event: events.Event, context: Context, text: str | bytes) -> Made:
         kind = event.event_type if isinstance(event, events.Other) else str(type(event).__struct_config__.tag)
         plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        if self._joined:
+            # Before the type stand numbers that are others each time.
+            plain = "{" + plain[max(plain.find(_TYPE), 0) :].removeprefix("{")
         record = Document(
             **self._common(context) | {"id": f"{context.identity}00"},
             group=GROUP,

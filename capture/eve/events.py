@@ -59,6 +59,12 @@ class FlowPart(Struct, kw_only=True, gc=False):
     reason: str = ""
 
 
+class BeginPart(Struct, kw_only=True, gc=False):
+    """When the flow began that an alert is about."""
+
+    start: str = ""
+
+
 class NetflowPart(Struct, kw_only=True, gc=False):
     """One direction of a flow that has ended."""
 
@@ -226,6 +232,7 @@ class AlertEvent(Event, kw_only=True, tag_field="event_type", tag="alert"):
     """An event of type ``alert``."""
 
     alert: AlertPart
+    flow: BeginPart | None = None
 
 
 class FlowEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="flow"):

@@ -34,12 +34,12 @@ def flow_of(
     time: int,
     *,
     flow_id: str,
-    end_reason: str = "",
+    reason: str,
 ) -> Flow:
     """The final record of a flow: Suricata tells of it once, when it has ended.
 
     ``time`` (epoch microseconds) is the event's, for one that does not say when the flow began or ended.
-    ``end_reason`` is for who knows it better than the event.
+    ``reason`` is why it was ended, in Suricata's words.
     """
     part, tcp = event.flow, event.tcp
     start = moment(part.start) if part.start else time
@@ -65,7 +65,7 @@ def flow_of(
         ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=end_reason or _end_reason(part.reason, state),
+        end_reason=_end_reason(reason, state),
         tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
         tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
         delta_source_bytes=part.bytes_toserver,

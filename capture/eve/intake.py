@@ -9,7 +9,7 @@ from capture.eve import NAME
 from capture.eve.decoder import EveDecoder
 from capture.eve.errors import EveError
 from capture.eve.lines import LONGEST
-from capture.source import Observation, Sink, window_of
+from capture.source import LIVE, Observation, Sink, window_of
 from capture.syslog.rejected import Rejected
 from capture.syslog.timeline import EARLY, LATE, moved
 from capture.windows import Windows
@@ -30,17 +30,20 @@ class Intake:
     Every line makes the records of one event (``used``) or is rejected for a reason; all are counted. Records of a
     file are in the windows of their own times. Live, a window closes some seconds after its end: what comes later
     counts in the one that is open. ``written`` is when a file was last written to, or when what is live began (epoch
-    microseconds); ``name`` is the source's.
+    microseconds); ``name`` is the source's, ``joined`` is the
+    decoder's.
     """
 
-    def __init__(self, observation: Observation, sink: Sink, written: int, *, name: str = NAME) -> None:
+    def __init__(
+        self, observation: Observation, sink: Sink, written: int, *, name: str = NAME, joined: bool = False
+    ) -> None:
         self._observation = observation
         self._sink = sink
         self._name = name
-        self._live = not observation.is_file
+        self._live = observation.stream == LIVE
         self._now = written
         self._windows = Windows(sink, name, written - GRACE, allowance=0) if self._live else None
-        self._decoder = EveDecoder(observation, texts=True)
+        self._decoder = EveDecoder(observation, texts=True, joined=joined)
         self._rejected = Rejected(observation, name, PUBLISHED, sink)
 
     def at(self, now: int) -> None:

@@ -68,7 +68,13 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 def capture(
-    configuration: Configuration, captures: Sequence[str], *, depth: str | None = None, metrics_port: int = -1
+    configuration: Configuration,
+    captures: Sequence[str],
+    *,
+    depth: str | None = None,
+    engine: str | None = None,
+    flows: str | None = None,
+    metrics_port: int = -1,
 ) -> list[Summary]:
     """Publish each capture's records and say what became of each.
 
@@ -76,7 +82,8 @@ def capture(
     there; one that breaks off later has a ``problem``, and the next one is read.
     """
     settings = configuration.capture
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
+    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
+    settings = msgspec.convert(msgspec.structs.asdict(settings) | asked, CaptureSettings)
     if missing_tshark(settings) and not all(name.startswith(LINES) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
     health = Health()

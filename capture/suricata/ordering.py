@@ -1,0 +1,197 @@
+"""The events of a capture file in an order, and under names, that are the same each time it is read.
+
+Suricata numbers flows at random, tells of their ends when a thread of its own comes by, and dates what it then knows
+of them by that moment. So all it wrote is looked through before records are made: an event is then dated by its flow
+and named by its own content.
+"""
+
+from __future__ import annotations
+
+import mmap
+from array import array
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from capture.eve.decoder import Seen
+from capture.eve.errors import EveError
+from capture.eve.times import moment
+from capture.source import Observation, window_of
+from capture.suricata import NAME
+from capture.suricata.configuration import timeout
+
+_TYPE: Final = b'"event_type"'
+_HTTP2: Final = b'"http2":{'
+_REASON: Final = b'"reason":"'
+_NO_FLOW: Final = -1
+_ENDS: Final = -2
+
+
+class _Span(Struct, gc=False):
+    end: str = ""
+    state: str = ""
+
+
+class _Head(Struct, gc=False):
+    """What says where an event belongs."""
+
+    timestamp: str
+    event_type: str
+    flow_id: int = 0
+    proto: str = ""
+    flow: _Span | None = None
+
+
+class Ordered(NamedTuple):
+    """An event in its place: its time, the beginning of its records' ids, the line, and what is known of its flow."""
+
+    time: int
+    identity: str
+    line: bytes
+    seen: Seen | None
+
+
+class EventFile:
+    """What Suricata has written of a capture file; :meth:`close` it.
+
+    ``windows`` are those that have events, in their order; ``statistics`` is the line of its last counters, empty
+    where it wrote none. Lines that are no events are in the window of the one before them. Of every line some 30
+    bytes are kept, and of every flow that has more than its end told of it some 200.
+    """
+
+    def __init__(self, path: Path, observation: Observation) -> None:
+        self.statistics = b""
+        self._offsets = array("q")
+        self._times = array("q")
+        self._flows = array("q")
+        self._deadlines = array("q")
+        self._numbers: dict[int, int] = {}
+        self._ends = array("q")
+        self._last = 0
+        self._begun = blake2b(f"{observation.identity}\0{NAME}\0".encode(), digest_size=16)
+        with path.open("rb") as file:
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else None
+        self._index()
+        self._lines: dict[int, array[int]] = {}
+        self._spread()
+        self.windows = sorted(self._lines)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._data is not None:
+            self._data.close()
+
+    def events(self, window: int) -> list[Ordered]:
+        """The events of a window, by time and then by name."""
+        found: list[Ordered] = []
+        named: dict[str, int] = {}
+        for number in self._lines[window]:
+            line = self._line(number)
+            time = self._times[number]
+            identity = self._name(line, time)
+            ordinal = named[identity] = named.get(identity, -1) + 1
+            if ordinal:
+                identity = self._name(line, time, ordinal)
+            found.append(Ordered(time, identity, line, self._seen(number)))
+        found.sort(key=lambda event: event[:2])
+        return found
+
+    def _index(self) -> None:
+        """Look through all lines once, for their times and the ends of flows."""
+        if self._data is None:
+            return
+        decode = msgspec.json.Decoder(_Head).decode
+        offset = 0
+        for line in iter(self._data.readline, b""):
+            time, flow, deadline = self._last, _NO_FLOW, 0
+            try:
+                head = decode(line)
+                told = moment(head.timestamp)
+            except (msgspec.MsgspecError, UnicodeError, RecursionError, EveError):
+                # Whoever makes records of it says what is wrong.
+                head = None
+            if head is not None and head.event_type == "stats":
+                self.statistics = line
+                offset += len(line)
+                continue
+            if head is not None:
+                time = told
+                self._last = max(self._last, told)
+                if head.event_type == "flow" and head.flow is not None:
+                    flow = _ENDS
+                    time = self._end(head, told)
+                    deadline = time + 1_000_000 * timeout(
+                        head.proto.lower(), established=head.flow.state == "established"
+                    )
+                elif head.flow_id:
+                    flow = self._numbers.setdefault(head.flow_id, len(self._ends))
+                    if flow == len(self._ends):
+                        self._ends.append(0)
+            self._offsets.append(offset)
+            self._times.append(time)
+            self._flows.append(flow)
+            self._deadlines.append(deadline)
+            offset += len(line)
+        self._numbers.clear()
+
+    def _end(self, head: _Head, told: int) -> int:
+        """When a flow ended, which is remembered where more is told of it."""
+        assert head.flow is not None
+        try:
+            end = moment(head.flow.end)
+        except EveError:
+            return told
+        number = self._numbers.get(head.flow_id)
+        if number is not None:
+            self._ends[number] = end
+        return end
+
+    def _spread(self) -> None:
+        """Date every event, and find its window."""
+        for number, flow in enumerate(self._flows):
+            if flow >= 0 and 0 < self._ends[flow] < self._times[number]:
+                self._times[number] = self._ends[flow]
+            window = window_of(self._times[number])
+            lines = self._lines.get(window)
+            if lines is None:
+                lines = self._lines[window] = array("q")
+            lines.append(number)
+
+    def _seen(self, number: int) -> Seen | None:
+        flow = self._flows[number]
+        if flow == _NO_FLOW:
+            return None
+        if flow == _ENDS:
+            # Whether it has timed out before the file was over is a matter of chance to Suricata.
+            reason = "timeout" if self._deadlines[number] <= self._last else "shutdown"
+            return Seen(self._times[number], reason)
+        return Seen(self._times[number], "")
+
+    def _line(self, number: int) -> bytes:
+        assert self._data is not None
+        offset = self._offsets[number]
+        end = self._data.find(b"\n", offset)
+        return self._data[offset : end if end >= 0 else len(self._data)]
+
+    def _name(self, line: bytes, time: int, ordinal: int = 0) -> str:
+        """A digest of what an event says, without what is another each time."""
+        state = self._begun.copy()
+        state.update(b"%d\0%d\0" % (time, ordinal))
+        content = line[line.find(_TYPE) :]
+        if _HTTP2 in content:
+            # The order of what is told of HTTP/2 is left to chance.
+            content = _sorted(content)
+        elif (at := content.find(_REASON)) >= 0 and content.startswith(_TYPE + b':"flow"'):
+            content = content[:at] + content[content.find(b",", at) :]
+        state.update(content)
+        return state.hexdigest()
+
+
+def _sorted(content: bytes) -> bytes:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(b"{" + content), order="sorted")
+    except (msgspec.MsgspecError, RecursionError):
+        return content

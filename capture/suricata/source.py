@@ -1,0 +1,214 @@
+"""The Suricata engine: a source of flows, resources, documents, alerts and metrics."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from capture.eve.decoder import EveDecoder
+from capture.eve.errors import EveError
+from capture.eve.events import StatsEvent
+from capture.eve.intake import PUBLISHED, Intake
+from capture.eve.lines import LONGEST, Lines
+from capture.settings import CaptureSettings
+from capture.source import LIVE, CutShort, Observation, Sink
+from capture.suricata import NAME, news
+from capture.suricata.command import events_of, file_command, live_command
+from capture.suricata.ordering import EventFile
+from capture.suricata.program import check_suricata
+from capture.suricata.watch import Watch
+from capture.syslog.rejected import Rejected
+from capture.tshark.process import Pipeline
+from topics.errors import TaplineError
+from topics.partitions import digest
+from topics.records import WINDOW_SECONDS
+
+_CHUNK: Final = 1 << 18
+_SETTLED: Final = 30.0
+"""How many seconds a Suricata must have run to be started again when it ends."""
+
+_PERMISSION_HINT: Final = " Run as root, or: setcap cap_net_raw,cap_net_admin,cap_ipc_lock=ep $(command -v suricata)"
+_ELSE: Final = "--engine tshark may read it"
+
+_log = logging.getLogger("tapline.capture")
+
+
+class SuricataSource:
+    """Starts Suricata over an input and makes records of its events.
+
+    A capture file is read to its end first, its events wait in a temporary file (``TMPDIR``), and the records of each
+    reading are the same. Of an interface or a stream they are made as they come; a Suricata that ends though the
+    interface is still there is started again. ``flows`` says whether flows are put, ``deep`` whether anything else is.
+    """
+
+    def __init__(
+        self, observation: Observation, path_or_interface: str, settings: CaptureSettings, *, flows: bool, deep: bool
+    ) -> None:
+        self._observation = observation
+        self._input = path_or_interface
+        self._settings = settings
+        self._flows = flows
+        self._deep = deep
+        self._live = observation.stream == LIVE
+        self._stopped = threading.Event()
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def name(self) -> str:
+        """``suricata``."""
+        return NAME
+
+    def run(self, sink: Sink) -> None:
+        check_suricata()
+        with tempfile.TemporaryDirectory(prefix="tapline-suricata-") as folder:
+            if self._observation.is_file:
+                self._read_whole(sink, Path(folder))
+            else:
+                self._read_on(sink, Path(folder))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._pipeline:
+            self._pipeline.stop()
+
+    def _read_whole(self, sink: Sink, folder: Path) -> None:
+        """Read a file to its end, then put what it holds."""
+        program = check_suricata()
+        command = file_command(program, self._input, self._settings, folder, whole=True, flows=True, deep=self._deep)
+        code, said = self._run_to_end(command)
+        if self._stopped.is_set():
+            return
+        self._tell_rules(sink, said)
+        name = self._observation.observation_point
+        if news.is_stuck(said) and not news.is_empty(said):
+            raise TaplineError(f"Suricata cannot read {name}: {news.reason(code, said)}: {_ELSE}")
+        if code and not news.is_stuck(said):
+            raise TaplineError(f"Suricata did not read {name} to its end: {news.reason(code, said)}: try again")
+        events = events_of(folder)
+        if events.exists():
+            file = EventFile(events, self._observation)
+            try:
+                self._put_all(sink, file)
+            finally:
+                file.close()
+        if broken := news.broke_off(said):
+            sink.count(NAME, "truncated.input")
+            raise CutShort(f"{name} is damaged or ends early: {broken}")
+
+    def _run_to_end(self, command: list[str]) -> tuple[int, list[str]]:
+        pipeline = self._pipeline = Pipeline([command])
+        if self._stopped.is_set():
+            pipeline.stop()
+        with pipeline:
+            for _ in pipeline.chunks(_CHUNK):
+                if news.is_stuck(pipeline.said()):
+                    pipeline.kill()
+            return pipeline.finish()[0]
+
+    def _put_all(self, sink: Sink, file: EventFile) -> None:
+        watch = Watch(self._observation, sink, flows=self._flows)
+        decoder = EveDecoder(self._observation, texts=True, joined=True)
+        rejected = Rejected(self._observation, NAME, PUBLISHED, sink)
+        number = 0
+        for window in file.windows:
+            if number:
+                sink.advance(NAME, window - WINDOW_SECONDS)
+            used = 0
+            for event in file.events(window):
+                if self._stopped.is_set():
+                    return
+                number += 1
+                if event.seen and event.seen.reason and not self._flows:
+                    continue
+                if len(event.line) > LONGEST:
+                    error = EveError("eve-long", f"the line is longer than {LONGEST:,} bytes")
+                    rejected.add(event.line[:LONGEST], number, error.reason, error.detail, event.time, window)
+                    continue
+                try:
+                    made = decoder.decode(event.line, NAME, event.identity, event.seen)
+                except EveError as error:
+                    rejected.add(event.line, number, error.reason, error.detail, event.time, window)
+                    continue
+                used += 1
+                for topic, key, record in made:
+                    watch.put(topic, key, record, window)
+            sink.count(NAME, "used", used)
+        sink.count(NAME, "lines", number)
+        watch.end(_statistics(file.statistics))
+
+    def _read_on(self, sink: Sink, folder: Path) -> None:
+        """Put what Suricata tells while it reads."""
+        watch = Watch(self._observation, sink, flows=self._flows)
+        intake = Intake(self._observation, watch, _now(), name=NAME, joined=True)
+        number = 0
+        while True:
+            program = check_suricata()
+            began = time.monotonic()
+            if self._live:
+                command = live_command(program, self._input, self._settings, folder, flows=self._flows, deep=self._deep)
+            else:
+                command = file_command(
+                    program, self._input, self._settings, folder, whole=False, flows=self._flows, deep=self._deep
+                )
+            pipeline = self._pipeline = Pipeline([command])
+            if self._stopped.is_set():
+                pipeline.stop()
+            lines = Lines()
+            prefix = digest(self._observation.identity, NAME)[:20]
+            with pipeline:
+                for chunk in pipeline.chunks(_CHUNK):
+                    intake.at(_now())
+                    whole = lines.feed(chunk)
+                    if whole:
+                        intake.take(whole, prefix, number + 1, NAME)
+                        number += len(whole)
+                    if not self._live and news.is_stuck(pipeline.said()):
+                        pipeline.kill()
+                code, said = pipeline.finish()[0]
+            if lines.rest:
+                number += 1
+                intake.refuse(lines.rest, number, "Suricata ended in the middle of a line")
+            watch.begin_again()
+            self._tell_rules(sink, said)
+            if self._stopped.is_set() or not self._goes_on(code, said, time.monotonic() - began):
+                return
+            sink.count(NAME, "restarts")
+            _log.warning("Suricata ended (%s): it is started again", news.reason(code, said))
+
+    def _goes_on(self, code: int, said: list[str], seconds: float) -> bool:
+        """Whether a Suricata that has ended is started again; raises what it means where it is not."""
+        name = self._observation.observation_point
+        if self._live:
+            if seconds >= _SETTLED:
+                return True
+            hint = _PERMISSION_HINT if news.lacks_permission(said) else ""
+            raise TaplineError(f"Suricata cannot capture on {self._input}: {news.reason(code, said)}{hint}")
+        if news.is_stuck(said) and not news.is_empty(said):
+            raise TaplineError(f"Suricata cannot read {name}: {news.reason(code, said)}: {_ELSE}")
+        if code and not news.is_stuck(said):
+            raise TaplineError(f"Suricata did not read {name} to its end: {news.reason(code, said)}: try again")
+        if broken := news.broke_off(said):
+            raise CutShort(f"{name} is damaged or ends early: {broken}")
+        return False
+
+    def _tell_rules(self, sink: Sink, said: list[str]) -> None:
+        for line in news.refused_rules(said):
+            sink.count(NAME, "refused.rule")
+            _log.warning("a rule is left out: %s", line)
+
+
+def _statistics(line: bytes) -> StatsEvent | None:
+    try:
+        return msgspec.json.decode(line, type=StatsEvent) if line else None
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
