@@ -113,9 +113,9 @@ class DnsPart(Struct, kw_only=True):
 
 
 class HeaderPart(Struct, kw_only=True):
-    """One header of a message."""
+    """One header of a message; HTTP/2 lists what is none among them, without a name."""
 
-    name: str
+    name: str = ""
     value: str = ""
 
 

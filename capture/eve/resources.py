@@ -70,24 +70,27 @@ def dns_of(_event: Event, part: DnsPart) -> Fields:
 
 def http_of(event: Event, part: HttpPart) -> Fields:
     """A request; where its response has come, that as well."""
-    host = part.hostname
+    asked = _headers(part.request_headers)
+    # HTTP/2 names the host and the method in its own headers.
+    host = part.hostname or _value(asked, ":authority")
     url = part.url
     if "://" not in url and host:
         port = part.http_port or event.dest_port
         named = host if port in {0, 80} or ":" in host else f"{host}:{port}"
         url = f"http://{named}{url if url.startswith('/') else f'/{url}'}"
-    version = part.protocol.removeprefix("HTTP/")
+    version = part.protocol.removeprefix("HTTP/") or part.version
+    method = part.http_method or _value(asked, ":method")
     request = Http(
         type="request",
         version=version,
-        method=part.http_method,
+        method=method,
         host=host,
         uri=part.url,
         user_agent=part.http_user_agent,
         referrer=part.http_refer,
-        headers=_headers(part.request_headers),
+        headers=asked,
     )
-    yield {"group": "url", "uri": url, "label": f"{part.http_method} {url}".strip()[:_LABEL_LIMIT], "http": request}
+    yield {"group": "url", "uri": url, "label": f"{method} {url}".strip()[:_LABEL_LIMIT], "http": request}
     if not part.status:
         return
     headers = _headers(part.response_headers)
@@ -99,7 +102,7 @@ def http_of(event: Event, part: HttpPart) -> Fields:
         status_code=part.status,
         content_type=part.http_content_type,
         body_bytes=part.length,
-        server=next((value for name, value in headers if name.lower() == "server"), ""),
+        server=_value(headers, "server"),
         headers=headers,
     )
     label = f"{part.status} {part.http_content_type}".rstrip()
@@ -236,7 +239,16 @@ def _answers(part: DnsPart) -> list[tuple[str, str, str]]:
 
 
 def _headers(headers: list[HeaderPart]) -> list[tuple[str, str]]:
-    return [(header.name, header.value) for header in headers[:_MOST] if header.name.lower() not in _UNSAFE_HEADERS]
+    return [
+        (header.name, header.value)
+        for header in headers[:_MOST]
+        if header.name and header.name.lower() not in _UNSAFE_HEADERS
+    ]
+
+
+def _value(headers: list[tuple[str, str]], wanted: str) -> str:
+    """The first header of a name; empty where there is none."""
+    return next((value for name, value in headers if name.lower() == wanted), "")
 
 
 def _is_address(text: str) -> bool:

@@ -39,9 +39,10 @@ _PORTS: Final = {
     "VXLAN_PORTS": "4789", "TEREDO_PORTS": "3544",
 }  # fmt: skip
 _PLAIN_TYPES: Final = (
-    "smb", "tftp", "ftp", "rdp", "nfs", "ike", "dcerpc", "krb5", "bittorrent-dht", "snmp", "rfb", "sip", "quic", "ssh",
+    "dns", "smb", "tftp", "ftp", "rdp", "nfs", "ike", "dcerpc", "krb5", "bittorrent-dht", "snmp", "rfb", "sip", "quic", "ssh",
     "http2",
 )  # fmt: skip
+_TUNNELS: Final = ("teredo", "vxlan", "geneve")
 _ON_PORTS: Final = {"dp": "53"}
 _SIMPLE: Final = (
     "telnet", "mqtt", "krb5", "bittorrent-dht", "snmp", "ike", "dcerpc", "ftp", "rdp", "http2", "nfs", "tftp", "ntp",
@@ -89,6 +90,7 @@ def configuration(
         },
         "outputs": [{"eve-log": _eve(output, flows=flows, deep=deep)}],
         "app-layer": {"protocols": _PROTOCOLS},
+        "decoder": {name: {"enabled": True, "ports": f"${name.upper()}_PORTS"} for name in _TUNNELS},
         "flow-timeouts": {
             name: {"new": new, "established": established, "closed": closed}
             for name, (new, established, closed) in _TIMEOUTS.items()
@@ -141,7 +143,6 @@ def _eve(output: str, *, flows: bool, deep: bool) -> dict[str, Any]:
         {"alert": {"metadata": {"flow": True, "app-layer": True, "rule": {"metadata": True}}}},
         {"anomaly": {"enabled": True, "types": {"decode": False, "stream": False, "applayer": True}}},
         {"http": {"extended": True, "dump-all-headers": "both"}},
-        {"dns": {"version": 2, "formats": ["detailed"]}},
         {"tls": {"extended": True, "session-resumption": True, "custom": list(_TLS_FIELDS)}},
         {"files": {"force-magic": False, "force-hash": ["md5", "sha1", "sha256"]}},
         {"smtp": {"extended": True}},

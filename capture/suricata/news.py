@@ -19,9 +19,9 @@ def is_stuck(said: Sequence[str]) -> bool:
     return any(_STUCK in line for line in said)
 
 
-def is_empty(said: Sequence[str]) -> bool:
-    """True when the file that it cannot begin to read has no packets."""
-    return any(_EMPTY in line for line in said)
+def is_refused(said: Sequence[str]) -> bool:
+    """True when it cannot begin to read a file, and not because that has no packets."""
+    return is_stuck(said) and not any(_EMPTY in line for line in said)
 
 
 def broke_off(said: Sequence[str]) -> str:

@@ -57,13 +57,13 @@ class Ordered(NamedTuple):
 class EventFile:
     """What Suricata has written of a capture file; :meth:`close` it.
 
-    ``windows`` are those that have events, in their order; ``statistics`` is the line of its last counters, empty
-    where it wrote none. Lines that are no events are in the window of the one before them. Of every line some 30
+    ``windows`` are those that have events, in their order; ``statistics`` are the lines of its last counters, one of
+    each run. Lines that are no events are in the window of the one before them. Of every line some 30
     bytes are kept, and of every flow that has more than its end told of it some 200.
     """
 
     def __init__(self, path: Path, observation: Observation) -> None:
-        self.statistics = b""
+        self.statistics: list[bytes] = []
         self._offsets = array("q")
         self._times = array("q")
         self._flows = array("q")
@@ -114,7 +114,7 @@ class EventFile:
                 # Whoever makes records of it says what is wrong.
                 head = None
             if head is not None and head.event_type == "stats":
-                self.statistics = line
+                self.statistics.append(line)
                 offset += len(line)
                 continue
             if head is not None:

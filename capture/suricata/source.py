@@ -22,6 +22,7 @@ from capture.suricata import NAME, news
 from capture.suricata.command import events_of, file_command, live_command
 from capture.suricata.ordering import EventFile
 from capture.suricata.program import check_suricata
+from capture.suricata.splitting import split_by_link
 from capture.suricata.watch import Watch
 from capture.syslog.rejected import Rejected
 from capture.tshark.process import Pipeline
@@ -79,17 +80,17 @@ class SuricataSource:
 
     def _read_whole(self, sink: Sink, folder: Path) -> None:
         """Read a file to its end, then put what it holds."""
-        program = check_suricata()
-        command = file_command(program, self._input, self._settings, folder, whole=True, flows=True, deep=self._deep)
-        code, said = self._run_to_end(command)
+        name = self._observation.observation_point
+        code, said = self._run_to_end(self._input, folder)
         if self._stopped.is_set():
             return
         self._tell_rules(sink, said)
-        name = self._observation.observation_point
-        if news.is_stuck(said) and not news.is_empty(said):
-            raise TaplineError(f"Suricata cannot read {name}: {news.reason(code, said)}: {_ELSE}")
-        if code and not news.is_stuck(said):
+        if news.is_refused(said):
+            self._read_parts(sink, folder, said)
+        elif code and not news.is_stuck(said):
             raise TaplineError(f"Suricata did not read {name} to its end: {news.reason(code, said)}: try again")
+        if self._stopped.is_set():
+            return
         events = events_of(folder)
         if events.exists():
             file = EventFile(events, self._observation)
@@ -101,7 +102,26 @@ class SuricataSource:
             sink.count(NAME, "truncated.input")
             raise CutShort(f"{name} is damaged or ends early: {broken}")
 
-    def _run_to_end(self, command: list[str]) -> tuple[int, list[str]]:
+    def _read_parts(self, sink: Sink, folder: Path, said: list[str]) -> None:
+        """Read a file that Suricata refuses by its link types, one after the other: its events come to one file."""
+        name = self._observation.observation_point
+        events_of(folder).unlink(missing_ok=True)
+        read = 0
+        for part in split_by_link(self._input, folder):
+            code, news_of_part = self._run_to_end(str(part), folder)
+            if self._stopped.is_set():
+                return
+            if news.is_refused(news_of_part):
+                sink.count(NAME, "skipped.link-type")
+                _log.warning("packets of %s are left out: %s", name, news.reason(code, news_of_part))
+            else:
+                read += 1
+        if not read:
+            raise TaplineError(f"Suricata cannot read {name}: {news.reason(0, said)}: {_ELSE}")
+
+    def _run_to_end(self, path: str, folder: Path) -> tuple[int, list[str]]:
+        program = check_suricata()
+        command = file_command(program, path, self._settings, folder, whole=True, flows=True, deep=self._deep)
         pipeline = self._pipeline = Pipeline([command])
         if self._stopped.is_set():
             pipeline.stop()
@@ -140,7 +160,7 @@ class SuricataSource:
                     watch.put(topic, key, record, window)
             sink.count(NAME, "used", used)
         sink.count(NAME, "lines", number)
-        watch.end(_statistics(file.statistics))
+        watch.end([_statistics(line) for line in file.statistics])
 
     def _read_on(self, sink: Sink, folder: Path) -> None:
         """Put what Suricata tells while it reads."""
@@ -189,7 +209,7 @@ class SuricataSource:
                 return True
             hint = _PERMISSION_HINT if news.lacks_permission(said) else ""
             raise TaplineError(f"Suricata cannot capture on {self._input}: {news.reason(code, said)}{hint}")
-        if news.is_stuck(said) and not news.is_empty(said):
+        if news.is_refused(said):
             raise TaplineError(f"Suricata cannot read {name}: {news.reason(code, said)}: {_ELSE}")
         if code and not news.is_stuck(said):
             raise TaplineError(f"Suricata did not read {name} to its end: {news.reason(code, said)}: try again")
@@ -203,11 +223,11 @@ class SuricataSource:
             _log.warning("a rule is left out: %s", line)
 
 
-def _statistics(line: bytes) -> StatsEvent | None:
+def _statistics(line: bytes) -> StatsEvent:
     try:
-        return msgspec.json.decode(line, type=StatsEvent) if line else None
-    except (msgspec.MsgspecError, UnicodeError):
-        return None
+        return msgspec.json.decode(line, type=StatsEvent)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise TaplineError(f"Suricata's counters cannot be read ({error}): capture with --engine tshark") from error
 
 
 def _now() -> int:

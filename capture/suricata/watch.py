@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from capture.eve.events import StatsEvent
@@ -53,12 +54,12 @@ class Watch:
         """Another Suricata counts from 0."""
         self._told.clear()
 
-    def end(self, statistics: StatsEvent | None) -> None:
-        """A file was read to its end, and these are its counters."""
-        if statistics is None or not self._flows:
+    def end(self, statistics: Sequence[StatsEvent]) -> None:
+        """A file was read to its end, and these are the counters of each Suricata that did."""
+        if not self._flows:
             return
-        packets = _number(statistics, "pkts")
-        octets = _number(statistics, "bytes")
+        packets = sum(_number(each, "pkts") for each in statistics)
+        octets = sum(_number(each, "bytes") for each in statistics)
         self._sink.count(NAME, "packets", packets)
         self._sink.count(NAME, "bytes", octets)
         if packets > self._flow_packets:

@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from capture import metrics
+from capture.eve import NAME as EVE
+from capture.eve.following import EveFollower
 from capture.node import CaptureNode
 from capture.open import LINES, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
@@ -29,13 +31,13 @@ from tapline.process.metrics import MetricsServer
 from tapline.process.signals import on_stop_signal
 from topics.errors import TaplineError
 
-_ENGINE = "nfstream"
-"""The engine whose packet counts are the capture's: it sees every packet, as any other does again."""
+_ENGINES = ("nfstream", "suricata")
+"""The engines that count a capture's packets: the first that was run has seen them all, as any other does again."""
 
-_OF_LINES = (SYSLOG, ZEEK)
+_OF_LINES = (SYSLOG, ZEEK, EVE)
 """The sources that read lines instead of packets."""
 
-_IGNORING = frozenset({_ENGINE, ZEEK})
+_IGNORING = frozenset({*_ENGINES, ZEEK})
 """The sources whose ``ignored`` are those of a summary."""
 
 _TOLD = frozenset({"lines", "bytes"})
@@ -160,7 +162,11 @@ def _one_by_one(
 def _live(
     configuration: Configuration, opened: Sequence[_Opened], progress: CaptureProgress, health: Health
 ) -> list[Summary]:
-    """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted."""
+    """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted.
+
+    Files that are followed can wait: where there is nothing else, nothing is dropped.
+    """
+    waits = all(isinstance(source, EveFollower) for _, _, sources in opened for source in sources)
     nodes: list[tuple[str, CaptureNode]] = []
     errors: list[BaseException] = []
 
@@ -177,7 +183,7 @@ def _live(
 
     dropped = _dropped()
     with KafkaPublisher(
-        configuration.kafka, live=True, queue_megabytes=configuration.capture.queue_megabytes
+        configuration.kafka, live=not waits, queue_megabytes=configuration.capture.queue_megabytes
     ) as publisher:
         for name, observation, sources in opened:
             node = CaptureNode(observation, sources, publisher)
@@ -200,11 +206,12 @@ def _live(
 
 def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
     counted: dict[str, dict[str, int]] = {"rejected": {}, "ignored": {}, "dropped": {}, "events": {}}
+    engine = next((engine for engine in _ENGINES if node.counts[engine, "packets"]), _ENGINES[0])
     for (source, counter), amount in node.counts.items():
         family, _, reason = counter.partition(".")
         if family in {"rejected", "dropped"} or (source in _IGNORING and family == "ignored"):
             counted[family][reason] = counted[family].get(reason, 0) + amount
-        elif source != _ENGINE and counter not in _TOLD:
+        elif source != engine and counter not in _TOLD:
             counted["events"][f"{source}.{counter}"] = amount
     for reason, amount in _dropped().items():
         lost = amount - dropped_before.get(reason, 0)
@@ -214,10 +221,10 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         source=name,
         stream=node.observation.stream,
         node=node.observation.producer,
-        packets=node.counts[_ENGINE, "packets"],
-        bytes=node.counts[_ENGINE, "bytes"] + sum(node.counts[source, "bytes"] for source in _OF_LINES),
+        packets=node.counts[engine, "packets"],
+        bytes=node.counts[engine, "bytes"] + sum(node.counts[source, "bytes"] for source in _OF_LINES),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
-        flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
+        flow_bytes=node.counts[engine, "bytes"] - node.counts[engine, "ignored_bytes"],
         records=dict(node.announced),
         rejected=counted["rejected"],
         ignored=counted["ignored"],
