@@ -78,7 +78,7 @@ class EveDecoder:
         self._known = msgspec.json.Decoder(events.Known)
         self._other = msgspec.json.Decoder(events.Other)
         self._sensors: dict[str, Any] = {}
-        self._makers: dict[type[events.Event], Callable[[Any, Context], Iterator[Made]]] = {
+        self._makers: dict[type[events.Event], Callable[[Any, Context], list[Made]]] = {
             events.AlertEvent: self._alert,
             events.StatsEvent: self._statistics,
             events.DnsEvent: self._resources(dns_of, lambda event: event.dns, texts_of_dns),
@@ -114,7 +114,7 @@ class EveDecoder:
             if type(event) is events.NetflowEvent:
                 return [self._netflow(event, context)]
             maker = self._makers.get(type(event))
-            made = list(maker(event, context)) if maker else []
+            made = maker(event, context) if maker else []
         except msgspec.ValidationError as error:
             raise EveError("eve-type", str(error)) from error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -147,22 +147,32 @@ class EveDecoder:
 
     def _joined_id(self, event: events.Event, ends: Ends) -> str:
         """The id of the flow that began then, the first of its community id; only flows and alerts tell."""
-        flow = event.flow if isinstance(event, events.FlowEvent | events.AlertEvent) else None
+        kind = type(event)
+        if kind is not events.FlowEvent and kind is not events.AlertEvent:
+            return ""
+        flow = event.flow  # type: ignore[attr-defined]
         if flow is None or not flow.start:
             return ""
         return digest(self._observation.identity, ends.community_id, moment(flow.start), 0)
 
-    def _common(self, context: Context, number: int = 0) -> dict[str, Any]:
-        observation = self._observation
+    def _common(self, context: Context) -> dict[str, Any]:
+        """The fields that all records of an event have alike."""
+        observation, ends = self._observation, context.ends
         return {
-            "id": f"{context.identity}{number:02x}" if number else context.identity,
             "time": context.time,
             "node": observation.node,
             "observation_point": observation.observation_point,
-            **context.ends._asdict(),
+            "community_id": ends.community_id,
+            "source_ip": ends.source_ip,
+            "destination_ip": ends.destination_ip,
+            "source_port": ends.source_port,
+            "destination_port": ends.destination_port,
+            "transport": ends.transport,
+            "protocol_number": ends.protocol_number,
+            "vlan_id": ends.vlan_id,
         }
 
-    def _alert(self, event: events.AlertEvent, context: Context) -> Iterator[Made]:
+    def _alert(self, event: events.AlertEvent, context: Context) -> list[Made]:
         part = event.alert
         attributes = {
             "gid": str(part.gid),
@@ -175,6 +185,7 @@ class EveDecoder:
         for name, value in part.metadata.items():
             attributes[name] = value if isinstance(value, str) else ", ".join(value)
         record = Alert(
+            id=context.identity,
             **self._common(context),
             type=ALERT_TYPE,
             subtype=f"{part.gid}:{part.signature_id}",
@@ -193,7 +204,7 @@ class EveDecoder:
             attributes={name: value for name, value in attributes.items() if value},
             category="security",
         )
-        yield ALERT, f"{record.type}\0{record.entity}", record
+        return [(ALERT, f"{record.type}\0{record.entity}", record)]
 
     def _flow(self, event: events.FlowEvent, context: Context) -> Made:
         seen = context.seen
@@ -214,7 +225,7 @@ class EveDecoder:
         record = netflow_of(event, self._observation, context.identity, context.ends, context.time, flow_id=flow_id)
         return FLOW, record.community_id, record
 
-    def _statistics(self, event: events.StatsEvent, context: Context) -> Iterator[Made]:
+    def _statistics(self, event: events.StatsEvent, context: Context) -> list[Made]:
         observation = self._observation
         common = {
             "id": context.identity,
@@ -223,25 +234,27 @@ class EveDecoder:
             "observation_point": observation.observation_point,
         }
         record = statistics_of(event.stats, common, context.sensor)
-        yield METRIC, f"{record.group}\0{record.key}", record
+        return [(METRIC, f"{record.group}\0{record.key}", record)]
 
     def _resources(
         self,
         make: Callable[[Any, Any], Iterator[dict[str, Any]]],
         part_of: Callable[[Any], Any],
         tell: Callable[[Any, list[dict[str, Any]]], Iterator[Text]] | None = None,
-    ) -> Callable[[Any, Context], Iterator[Made]]:
-        def made(event: events.Event, context: Context) -> Iterator[Made]:
-            part = part_of(event)
+    ) -> Callable[[Any, Context], list[Made]]:
+        def made(event: events.Event, context: Context) -> list[Made]:
+            part, common, identity = part_of(event), self._common(context), context.identity
+            key = context.ends.community_id
             found = list(make(event, part))
-            for number, details in enumerate(found):
-                resource = Resource(**self._common(context, number), **details)
-                yield RESOURCE, resource.community_id, resource
-            if tell is None or not self._texts:
-                return
-            for number, (group, key, text) in enumerate(tell(part, found), len(found)):
-                document = Document(**self._common(context, number), group=group, key=key, text=text)
-                yield DOCUMENT, document.community_id, document
+            records: list[Made] = []
+            for details in found:
+                own = f"{identity}{len(records):02x}" if records else identity
+                records.append((RESOURCE, key, Resource(id=own, **common, **details)))
+            if tell is not None and self._texts:
+                for group, called, text in tell(part, found):
+                    own = f"{identity}{len(records):02x}"
+                    records.append((DOCUMENT, key, Document(id=own, **common, group=group, key=called, text=text)))
+            return records
 
         return made
 
@@ -252,7 +265,8 @@ class EveDecoder:
             # Before the type stand numbers that are others each time.
             plain = "{" + plain[max(plain.find(_TYPE), 0) :].removeprefix("{")
         record = Document(
-            **self._common(context) | {"id": f"{context.identity}00"},
+            id=f"{context.identity}00",
+            **self._common(context),
             group=GROUP,
             key=kind,
             text=_PASSWORD.sub(r'\1***"', plain) if kind == "ftp" else plain,

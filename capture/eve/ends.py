@@ -84,6 +84,15 @@ def _number(protocol: str) -> int | None:
     return _NUMBERS.get(name)
 
 
+def is_address(text: str) -> bool:
+    """True for what is an IP address."""
+    try:
+        _address(text)
+    except EveError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=65_536)
 def _address(text: str) -> tuple[bytes, str]:
     """An address as bytes, and in the form that all records have it in."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterator
-from ipaddress import ip_address
+from functools import cache
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from capture.eve.ends import is_address
 from capture.eve.errors import EveError
 from capture.eve.events import (
-    Answer,
     DnsPart,
     Event,
     FilePart,
@@ -29,8 +29,7 @@ from topics.records import Certificate, Dns, File, Http, Smb, Ssh, Tls
 
 Fields = Iterator[dict[str, Any]]
 
-_QUESTIONS: Final = frozenset({"query", "request"})
-_ANSWERS: Final = frozenset({"answer", "response"})
+_IS_QUESTION: Final = {"query": True, "request": True, "answer": False, "response": False}
 _ADDRESSES: Final = frozenset({"A", "AAAA"})
 _LABEL_LIMIT: Final = 512
 _MOST: Final = 256
@@ -45,26 +44,29 @@ _OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
 
 def dns_of(_event: Event, part: DnsPart) -> Fields:
     """A DNS message; of version 1 each answer is a message of its own."""
-    if part.type not in _QUESTIONS | _ANSWERS:
+    is_question = _IS_QUESTION.get(part.type)
+    if is_question is None:
         raise EveError("eve-type", f"Expected `query` or `answer`, got {part.type[:32]!r} - at `$.dns.type`")
-    is_question = part.type in _QUESTIONS
-    question = part.queries[0] if part.queries else Answer(rrname=part.rrname, rrtype=part.rrtype)
+    name, kind = part.rrname, part.rrtype
+    if part.queries:
+        name, kind = part.queries[0].rrname, part.queries[0].rrtype
     answers = [] if is_question else _answers(part)[:_MOST]
     dns = Dns(
         type="query" if is_question else "answer",
         message_id=part.id,
-        query_name=question.rrname,
-        query_type=question.rrtype,
+        query_name=name,
+        query_type=kind,
         response_code="" if is_question else part.rcode,
         answers=answers,
-        resolved_ips=[data for _, kind, data in answers if kind in _ADDRESSES and _is_address(data)],
-        flags=[name for name in ("aa", "tc", "rd", "ra", "z") if getattr(part, name)],
+        resolved_ips=[data for _, kind, data in answers if kind in _ADDRESSES and is_address(data)],
+        flags=_flags(part.aa, part.tc, part.rd, part.ra, part.z),
         truncated=part.tc,
-        operation=_OPERATIONS.get(part.opcode, str(part.opcode)),
+        operation=_OPERATIONS[part.opcode] if part.opcode in _OPERATIONS else str(part.opcode),
     )
-    dns.flags = [flag.upper() for flag in dns.flags]
-    data = ", ".join(data for _, _, data in answers if data)
-    label = f"query {dns.query_type}" if is_question else f"answer {dns.query_type} {dns.response_code} {data}"
+    if is_question:
+        label = f"query {kind}"
+    else:
+        label = f"answer {kind} {dns.response_code} {', '.join([data for _, _, data in answers if data])}"
     yield {"group": "dns", "uri": dns.query_name, "label": label.rstrip()[:_LABEL_LIMIT], "dns": dns}
 
 
@@ -251,9 +253,6 @@ def _value(headers: list[tuple[str, str]], wanted: str) -> str:
     return next((value for name, value in headers if name.lower() == wanted), "")
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+@cache
+def _flags(*given: bool) -> list[str]:
+    return [name for name, is_set in zip(("AA", "TC", "RD", "RA", "Z"), given, strict=True) if is_set]

@@ -13,25 +13,22 @@ _SHORTEST: Final = len("2021-06-06T15:59:46")
 _LONGEST: Final = len("2021-06-06T15:59:46.457984+0200")
 _REMEMBERED: Final = 10_000
 
-_minutes: dict[str, int] = {}
-"""Epoch microseconds at which minutes begin, by all of a time but its seconds: most times are of the same few."""
+_seconds: dict[str, int] = {}
+"""Epoch microseconds at which seconds begin, by all of a time but its fraction: most times are of the same few."""
 
 
 def moment(text: str) -> int:
     """Epoch microseconds of a time as ``2021-06-06T15:59:46.457984+0200``; without an offset it is UTC."""
-    if len(text) != _LONGEST or text[19] != "." or not text.isascii():
-        return _read(text)
-    minute, seconds, microseconds = text[:17] + text[26:], text[17:19], text[20:26]
-    if not (seconds.isdigit() and microseconds.isdigit()) or seconds > "59":
-        return _read(text)
-    began = _minutes.get(minute)
-    since = int(seconds) * 1_000_000 + int(microseconds)
-    if began is None:
-        began = _read(text) - since
-        if len(_minutes) >= _REMEMBERED:
-            _minutes.clear()
-        _minutes[minute] = began
-    return began + since
+    fraction = text[20:26]
+    began = _seconds.get(text[:20] + text[26:])
+    if began is not None and fraction.isdigit() and fraction.isascii():
+        return began + int(fraction)
+    time = _read(text)
+    if len(text) == _LONGEST and text[19] == "." and fraction.isdigit() and fraction.isascii():
+        if len(_seconds) >= _REMEMBERED:
+            _seconds.clear()
+        _seconds[text[:20] + text[26:]] = time - int(fraction)
+    return time
 
 
 def _read(text: str) -> int:

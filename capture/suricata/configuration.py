@@ -39,8 +39,8 @@ _PORTS: Final = {
     "VXLAN_PORTS": "4789", "TEREDO_PORTS": "3544",
 }  # fmt: skip
 _PLAIN_TYPES: Final = (
-    "dns", "smb", "tftp", "ftp", "rdp", "nfs", "ike", "dcerpc", "krb5", "bittorrent-dht", "snmp", "rfb", "sip", "quic", "ssh",
-    "http2",
+    "dns", "smb", "tftp", "ftp", "rdp", "nfs", "ike", "dcerpc", "krb5", "bittorrent-dht", "snmp", "rfb", "sip", "quic",
+    "ssh", "http2",
 )  # fmt: skip
 _TUNNELS: Final = ("teredo", "vxlan", "geneve")
 _ON_PORTS: Final = {"dp": "53"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from hashlib import blake2b
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,6 +26,7 @@ from capture.suricata.configuration import timeout
 
 _TYPE: Final = b'"event_type"'
 _HTTP2: Final = b'"http2":{'
+_GROUPED: Final = b'"grouped":{'
 _REASON: Final = b'"reason":"'
 _NO_FLOW: Final = -1
 _ENDS: Final = -2
@@ -92,11 +94,13 @@ class EventFile:
             line = self._line(number)
             time = self._times[number]
             identity = self._name(line, time)
-            ordinal = named[identity] = named.get(identity, -1) + 1
-            if ordinal:
-                identity = self._name(line, time, ordinal)
+            if identity in named:
+                named[identity] += 1
+                identity = self._name(line, time, named[identity])
+            else:
+                named[identity] = 0
             found.append(Ordered(time, identity, line, self._seen(number)))
-        found.sort(key=lambda event: event[:2])
+        found.sort(key=itemgetter(0, 1))
         return found
 
     def _index(self) -> None:
@@ -181,8 +185,11 @@ class EventFile:
         state = self._begun.copy()
         state.update(b"%d\0%d\0" % (time, ordinal))
         content = line[line.find(_TYPE) :]
-        if _HTTP2 in content:
-            # The order of what is told of HTTP/2 is left to chance.
+        if (at := content.find(_GROUPED)) >= 0:
+            # What stands there was told before, and in which order is left to chance,
+            content = content[:at]
+        elif _HTTP2 in content:
+            # as it is with what is told of HTTP/2.
             content = _sorted(content)
         elif (at := content.find(_REASON)) >= 0 and content.startswith(_TYPE + b':"flow"'):
             content = content[:at] + content[content.find(b",", at) :]

@@ -10,7 +10,6 @@ import json
 import subprocess
 from collections import Counter
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +73,20 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def plain_events(configuration: Path, capture: Path, folder: Path) -> list[Event]:
+def begin(configuration: Path, capture: Path, folder: Path) -> subprocess.Popen[bytes]:
     assert _PROGRAM is not None
     command = [_PROGRAM.path, "-c", configuration, "-S", "/dev/null", "-k", "none", "--runmode", "single"]
-    subprocess.run([*command, "-l", folder, "-r", capture], check=True, capture_output=True, timeout=120)
+    return subprocess.Popen(
+        [*command, "-l", folder, "-r", capture], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def events_of(plain: subprocess.Popen[bytes], folder: Path) -> list[Event]:
+    assert plain.wait(120) == 0
     events = folder / "eve.json"
     return [json.loads(line) for line in events.read_bytes().splitlines()] if events.exists() else []
 
 
-@lru_cache(maxsize=1)
 def read(capture: Path) -> KeepingSink:
     sink = KeepingSink()
     _, (source,) = open_capture(str(capture), CaptureSettings(node="node", flows="suricata"))
@@ -136,8 +140,9 @@ def of(events: list[Event], kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("name", _CAPTURES)
 def test_the_same_as_a_plain_suricata(name: str, configuration: Path, tmp_path: Path) -> None:
-    events = plain_events(configuration, _CAPTURES[name], tmp_path)
-    sink = read(_CAPTURES[name])
+    with begin(configuration, _CAPTURES[name], tmp_path) as plain:
+        sink = read(_CAPTURES[name])
+        events = events_of(plain, tmp_path)
     assert made_flows(sink.flows) == told_flows(events)
 
     names = Counter((end, dns["type"], dns["id"], dns.get("rrname", "")) for end, dns in of(events, "dns"))
