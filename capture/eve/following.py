@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import re
 import threading
 import time
 import zlib
@@ -16,9 +17,11 @@ from typing import IO, Final
 from msgspec.structs import replace
 
 from capture.eve import NAME
+from capture.eve.errors import EveError
 from capture.eve.intake import Intake
 from capture.eve.lines import Lines
 from capture.eve.positions import HEAD, Position, Positions
+from capture.eve.times import moment
 from capture.source import Confirming, Observation, Sink
 from topics.errors import TaplineError
 from topics.partitions import digest
@@ -27,6 +30,7 @@ _WAIT: Final = 0.1
 _KEPT_EVERY: Final = 1.0
 _CHUNK: Final = 1 << 18
 _COMPRESSED: Final = ".gz"
+_TIME: Final = re.compile(rb'"timestamp": ?"([^"]*)"')
 
 _log = logging.getLogger("tapline.capture")
 
@@ -35,8 +39,8 @@ class EveFollower:
     """The events of a file as it grows, until :meth:`stop`.
 
     A file is known by its beginning, not by its name. When another one stands under its name, or it was truncated, its
-    rest is read first, from the copy or the renamed file beside it whose name begins alike (also compressed with
-    gzip), then those that were written after it, then the new one. A line counts when its end has come.
+    rest is read from the file beside it that begins alike: the renamed one, or a copy, also compressed with gzip. Then
+    come those that were begun after it, the oldest first. A line counts when its end has come.
 
     How far it was read is kept in the folder ``positions`` when the sink confirms that all of it is safe, and reading
     goes on there. A sink that cannot confirm anything is given all from the file's beginning, and nothing is kept.
@@ -56,10 +60,10 @@ class EveFollower:
         return NAME
 
     def run(self, sink: Sink) -> None:
-        reading = _Reading(self._observation, Intake(self._observation, sink, _now()), sink)
         position = self._positions.load() if isinstance(sink, Confirming) else None
         self._kept = position
-        reading.position = position or Position(path=str(self._path))
+        intake = Intake(self._observation, sink, _now())
+        reading = _Reading(self._observation, intake, position or Position(path=str(self._path)))
         try:
             while not self._stopped.is_set():
                 self._follow(reading, sink)
@@ -71,25 +75,29 @@ class EveFollower:
         self._stopped.set()
 
     def _follow(self, reading: _Reading, sink: Sink) -> None:
-        """Read what stands under the name until that is another file."""
+        """Read what stands under the name until that is another file, or something else has to be read before it."""
         try:
             file = self._path.open("rb", buffering=0)
         except FileNotFoundError:
             self._pause(reading, sink)
             return
         with file:
-            if not self._begins(file, reading.position) and not self._read_rest(reading, sink):
-                sink.count(NAME, "lost-place")
-                _log.warning("nothing beside %s begins as what was read: its rest, if any, is not read", self._path)
-                reading.leave()
+            if not reading.fresh and not _goes_on(file, reading.position):
+                self._read_rest(reading, sink)
+                return
             reading.begin()
-            file.seek(reading.position.offset)
+            file.seek(reading.reached)
             while not self._stopped.is_set():
                 data = file.read(_CHUNK)
-                if not self._begins(file, reading.position) or os.fstat(file.fileno()).st_size < reading.reached:
+                if os.fstat(file.fileno()).st_size < reading.reached or not (
+                    reading.fresh or _goes_on(file, reading.position)
+                ):
                     sink.count(NAME, "truncated")
                     return
                 if data:
+                    if reading.fresh and (skipped := self._skipped(file, reading.position)) is not None:
+                        self._read_whole(skipped, reading, sink)
+                        return
                     reading.take(data)
                     self._keep(reading, sink, every=_KEPT_EVERY)
                 elif not self._is_replaced(file):
@@ -99,52 +107,54 @@ class EveFollower:
                     while data := file.read(_CHUNK):
                         reading.take(data)
                     sink.count(NAME, "rotated")
-                    if not self._read_rest(reading, sink):
-                        self._leave(reading, sink, self._path.name)
+                    self._leave(reading, sink, self._path.name)
                     return
 
-    def _read_rest(self, reading: _Reading, sink: Sink) -> bool:
-        """Read on in the files beside the one under the name, from where it was left; False where none is that one."""
-        beside = sorted(self._beside(), key=lambda each: (each[0], each[1].name))
-        paths = [path for _, path in beside]
-        same = [path for path in paths if _begins(path, reading.position)]
-        if not same:
-            return False
-        # A copy that somebody has made before it was rotated begins alike, too.
-        last = same[-1]
-        read = {_first(self._path)}
-        for path in paths[paths.index(last) :]:
-            first = _first(path)
-            if path != last and (path in same or first in read):
-                continue
-            read.add(first)
-            try:
-                self._read_whole(path, reading, sink)
-            except (EOFError, zlib.error) as error:
-                sink.count(NAME, "damaged")
-                _log.warning("%s is damaged, its rest is not read: %s", path, error)
-            if self._stopped.is_set():
-                return True
-            self._leave(reading, sink, path.name)
-        return True
+    def _read_rest(self, reading: _Reading, sink: Sink) -> None:
+        """Read the rest of the file that stands under the name no more."""
+        same = [path for path in self._beside() if _begins(path, reading.position)]
+        if same:
+            # A copy that somebody has made before it was rotated begins alike, too.
+            self._read_whole(max(same, key=_written), reading, sink)
+            return
+        sink.count(NAME, "lost-place")
+        _log.warning("nothing beside %s begins as what was read: its rest, if any, is not read", self._path)
+        reading.leave()
+
+    def _skipped(self, file: IO[bytes], before: Position) -> Path | None:
+        """The oldest file that was begun after the one that was read last, and before this one that follows it."""
+        if not before.began:
+            return None
+        first = os.pread(file.fileno(), HEAD, 0).partition(b"\n")[0]
+        later = [
+            (begun, path) for path in self._beside() if (begun := _begun(path)) > before.began and _first(path) != first
+        ]
+        return min(later)[1] if later else None
 
     def _read_whole(self, path: Path, reading: _Reading, sink: Sink) -> None:
-        with _opened(path) as file:
-            reading.begin()
-            file.seek(reading.position.offset)
-            while not self._stopped.is_set() and (data := file.read(_CHUNK)):
-                reading.take(data)
-                self._keep(reading, sink, every=_KEPT_EVERY)
+        """Read a file that nobody writes to any more, from where it was left."""
+        try:
+            with _opened(path) as file:
+                reading.begin()
+                file.seek(reading.reached)
+                while not self._stopped.is_set() and (data := file.read(_CHUNK)):
+                    reading.take(data)
+                    self._keep(reading, sink, every=_KEPT_EVERY)
+        except (EOFError, zlib.error) as error:
+            sink.count(NAME, "damaged")
+            _log.warning("%s is damaged, its rest is not read: %s", path, error)
+        if not self._stopped.is_set():
+            self._leave(reading, sink, path.name)
 
     def _leave(self, reading: _Reading, sink: Sink, name: str) -> None:
-        self._keep(reading, sink)
         reading.end(name)
+        self._keep(reading, sink)
 
-    def _beside(self) -> Iterator[tuple[int, Path]]:
-        """The files whose names begin as that of the one that is followed, by when they were last written to."""
+    def _beside(self) -> Iterator[Path]:
+        """The files whose names begin as that of the one that is followed."""
         for path in self._path.parent.iterdir():
             if path.name.startswith(self._path.name) and path != self._path and path.is_file():
-                yield path.stat().st_mtime_ns, path
+                yield path
 
     def _is_replaced(self, file: IO[bytes]) -> bool:
         """True when another file stands under the name, and the writer has gone over to it."""
@@ -154,9 +164,6 @@ class EveFollower:
             return False
         own = os.fstat(file.fileno())
         return (now.st_dev, now.st_ino) != (own.st_dev, own.st_ino) and now.st_size > 0
-
-    def _begins(self, file: IO[bytes], position: Position) -> bool:
-        return not position.is_known or position.begins(os.pread(file.fileno(), position.head, 0))
 
     def _pause(self, reading: _Reading, sink: Sink) -> None:
         self._keep(reading, sink, every=_KEPT_EVERY)
@@ -176,20 +183,24 @@ class EveFollower:
 
 
 class _Reading:
-    """How far the lines of one file have been taken; ``reached`` is the offset of what was read last."""
+    """How far the lines of files have been taken.
 
-    def __init__(self, observation: Observation, intake: Intake, sink: Sink) -> None:
+    ``position`` is that of the file that is being read; while ``fresh`` of the one before it, whose end it is.
+    ``reached`` is the offset of what was read last.
+    """
+
+    def __init__(self, observation: Observation, intake: Intake, position: Position) -> None:
         self.intake = intake
-        self.position = Position(path="")
+        self.position = position
+        self.fresh = not position.is_known
         self.reached = 0
         self._observation = observation
-        self._sink = sink
         self._lines = Lines()
         self._head = b""
 
     def begin(self) -> None:
-        """Read on where the position is, whose line begins there."""
-        self.reached = self.position.offset
+        """Read on where the position is, whose line begins there, or where a fresh file begins."""
+        self.reached = 0 if self.fresh else self.position.offset
         self._lines = Lines()
         self._head = b""
 
@@ -199,14 +210,17 @@ class _Reading:
         before = self._lines.taken
         self.reached += len(data)
         lines = self._lines.feed(data)
-        if not self.position.is_known:
+        if self.fresh:
             self._head = (self._head + data)[:HEAD]
         if not lines:
             return
-        position = self.position
-        if not position.is_known:
+        if self.fresh:
             head = self._head[: len(lines[0]) + 1]
-            position = replace(position, head=len(head), beginning=sha256(head).hexdigest())
+            self.position = Position(
+                path=self.position.path, head=len(head), beginning=sha256(head).hexdigest(), began=_time_of(lines[0])
+            )
+            self.fresh = False
+        position = self.position
         prefix = digest(self._observation.identity, NAME, position.beginning)[:20]
         self.intake.take(lines, prefix, position.lines + 1, "")
         self.position = replace(
@@ -221,8 +235,16 @@ class _Reading:
 
     def leave(self) -> None:
         """What comes next is another file."""
-        self.position = Position(path=self.position.path)
-        self.begin()
+        self.fresh = True
+
+
+def _written(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _goes_on(file: IO[bytes], position: Position) -> bool:
+    return position.begins(os.pread(file.fileno(), position.head, 0))
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -236,6 +258,19 @@ def _begins(path: Path, position: Position) -> bool:
             return position.begins(file.read(position.head))
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def _begun(path: Path) -> int:
+    """When the first event of a file was (epoch microseconds); 0 where its first line is none."""
+    return _time_of(_first(path))
+
+
+def _time_of(line: bytes) -> int:
+    found = _TIME.search(line)
+    try:
+        return moment(found[1].decode()) if found else 0
+    except (EveError, UnicodeDecodeError):
+        return 0
 
 
 def _first(path: Path) -> bytes:

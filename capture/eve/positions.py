@@ -21,12 +21,14 @@ class Position(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A place in a file: after ``lines`` lines, which have ``offset`` bytes.
 
     ``head`` is how many of its first bytes the SHA-256 ``beginning`` is of: a file keeps its beginning when it is
-    renamed, copied or compressed, and loses it when it is truncated.
+    renamed, copied or compressed, and loses it when it is truncated. ``began`` is when its
+    first event was (epoch microseconds), 0 where its first line is none.
     """
 
     path: str
     head: int = 0
     beginning: str = ""
+    began: int = 0
     offset: int = 0
     lines: int = 0
 
