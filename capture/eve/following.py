@@ -9,7 +9,8 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
@@ -96,7 +97,8 @@ class EveFollower:
                     return
                 if data:
                     if reading.fresh and (skipped := self._skipped(file, reading.position)) is not None:
-                        self._read_whole(skipped, reading, sink)
+                        path, line = skipped
+                        self._read_whole(path, partial(_begins_with, line), reading, sink)
                         return
                     reading.take(data)
                     self._keep(reading, sink, every=_KEPT_EVERY)
@@ -112,34 +114,67 @@ class EveFollower:
 
     def _read_rest(self, reading: _Reading, sink: Sink) -> None:
         """Read the rest of the file that stands under the name no more."""
-        same = [path for path in self._beside() if _begins(path, reading.position)]
-        if same:
-            # A copy that somebody has made before it was rotated begins alike, too.
-            self._read_whole(max(same, key=_written), reading, sink)
+        position = reading.position
+        found = self._chosen(lambda beside: max((path for path in beside if _begins(path, position)), key=_written))
+        if found is not None:
+            self._read_whole(found, position.begins, reading, sink)
             return
         sink.count(NAME, "lost-place")
         _log.warning("nothing beside %s begins as what was read: its rest, if any, is not read", self._path)
         reading.leave()
 
-    def _skipped(self, file: IO[bytes], before: Position) -> Path | None:
-        """The oldest file that was begun after the one that was read last, and before this one that follows it."""
+    def _skipped(self, file: IO[bytes], before: Position) -> tuple[Path, bytes] | None:
+        """The oldest file begun after the one that was read last, beside this one, with its first line."""
         if not before.began:
             return None
-        first = os.pread(file.fileno(), HEAD, 0).partition(b"\n")[0]
-        later = [
-            (begun, path) for path in self._beside() if (begun := _begun(path)) > before.began and _first(path) != first
-        ]
-        return min(later)[1] if later else None
+        own = _first_of(os.pread(file.fileno(), HEAD, 0))
 
-    def _read_whole(self, path: Path, reading: _Reading, sink: Sink) -> None:
-        """Read a file that nobody writes to any more, from where it was left."""
+        first: dict[Path, bytes] = {}
+
+        def oldest(beside: list[Path]) -> Path:
+            first.clear()
+            first.update((path, _first(path)) for path in beside)
+            return min(
+                (_time_of(line), path) for path, line in first.items() if line != own and _is_after(line, before)
+            )[1]
+
+        chosen = self._chosen(oldest)
+        return None if chosen is None else (chosen, first[chosen])
+
+    def _chosen(self, choose: Callable[[list[Path]], Path]) -> Path | None:
+        """What is chosen of the files beside the one under the name, none of which was renamed meanwhile."""
+        while True:
+            named = self._beside()
+            try:
+                chosen = choose(sorted(named))
+            except ValueError:
+                # There is nothing to choose from.
+                chosen = None
+            if named == self._beside() or self._stopped.is_set():
+                return chosen
+
+    def _beside(self) -> dict[Path, int]:
+        """The files whose names begin as that of the one that is followed, with their inodes."""
+        with os.scandir(self._path.parent) as entries:
+            return {
+                self._path.parent / entry.name: entry.inode()
+                for entry in entries
+                if entry.name.startswith(self._path.name) and entry.name != self._path.name and entry.is_file()
+            }
+
+    def _read_whole(self, path: Path, is_it: Callable[[bytes], bool], reading: _Reading, sink: Sink) -> None:
+        """Read a file that nobody writes to any more from where it was left, where the name still is that of it."""
         try:
             with _opened(path) as file:
+                if not is_it(file.read(HEAD)):
+                    return
                 reading.begin()
                 file.seek(reading.reached)
                 while not self._stopped.is_set() and (data := file.read(_CHUNK)):
                     reading.take(data)
                     self._keep(reading, sink, every=_KEPT_EVERY)
+        except FileNotFoundError:
+            return
         except (EOFError, zlib.error) as error:
             sink.count(NAME, "damaged")
             _log.warning("%s is damaged, its rest is not read: %s", path, error)
@@ -149,12 +184,6 @@ class EveFollower:
     def _leave(self, reading: _Reading, sink: Sink, name: str) -> None:
         reading.end(name)
         self._keep(reading, sink)
-
-    def _beside(self) -> Iterator[Path]:
-        """The files whose names begin as that of the one that is followed."""
-        for path in self._path.parent.iterdir():
-            if path.name.startswith(self._path.name) and path != self._path and path.is_file():
-                yield path
 
     def _is_replaced(self, file: IO[bytes]) -> bool:
         """True when another file stands under the name, and the writer has gone over to it."""
@@ -238,9 +267,13 @@ class _Reading:
         self.fresh = True
 
 
-def _written(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
+def _written(path: Path) -> tuple[bool, int, int]:
+    """What tells which of two copies has more of a file; one that is being compressed is not whole yet."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False, 0, 0
+    return path.suffix != _COMPRESSED, status.st_mtime_ns, status.st_size
 
 
 def _goes_on(file: IO[bytes], position: Position) -> bool:
@@ -260,12 +293,13 @@ def _begins(path: Path, position: Position) -> bool:
         return False
 
 
-def _begun(path: Path) -> int:
-    """When the first event of a file was (epoch microseconds); 0 where its first line is none."""
-    return _time_of(_first(path))
+def _is_after(line: bytes, position: Position) -> bool:
+    """True for the first line of a file that was begun after this one."""
+    return _time_of(line) > position.began
 
 
 def _time_of(line: bytes) -> int:
+    """When an event was (epoch microseconds); 0 for what is none."""
     found = _TIME.search(line)
     try:
         return moment(found[1].decode()) if found else 0
@@ -273,11 +307,19 @@ def _time_of(line: bytes) -> int:
         return 0
 
 
+def _begins_with(line: bytes, head: bytes) -> bool:
+    return _first_of(head) == line
+
+
+def _first_of(head: bytes) -> bytes:
+    return head.partition(b"\n")[0]
+
+
 def _first(path: Path) -> bytes:
-    """The first bytes of a file; none where it cannot be read."""
+    """The first line of a file, as far as it is a file's beginning; none where it cannot be read."""
     try:
         with _opened(path) as file:
-            return file.read(HEAD).partition(b"\n")[0]
+            return _first_of(file.read(HEAD))
     except (OSError, EOFError, zlib.error):
         return b""
 

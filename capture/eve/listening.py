@@ -7,6 +7,7 @@ import logging
 import selectors
 import socket
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -32,11 +33,11 @@ _log = logging.getLogger("tapline.capture")
 class EveListener:
     """The events of those who connect to a Unix socket (``filetype: unix_stream``), until :meth:`stop`.
 
-    ``listening`` is true while the socket is there. What happens to connections is counted as ``connections.…``.
+    ``listening`` is set while the socket is there. What happens to connections is counted as ``connections.…``.
     """
 
     def __init__(self, observation: Observation, path: Path) -> None:
-        self.listening = False
+        self.listening = threading.Event()
         self._observation = observation
         self._path = path
         self._stopping = False
@@ -53,7 +54,7 @@ class EveListener:
         with _bound(self._path) as listener, selectors.DefaultSelector() as selector:
             try:
                 selector.register(listener, selectors.EVENT_READ)
-                self.listening = True
+                self.listening.set()
                 _log.info("listening on %s", self._path)
                 while not self._stopping:
                     ready = selector.select(_WAIT)
@@ -65,7 +66,7 @@ class EveListener:
                             self._accept(listener, sink, selector)
                 selector.unregister(listener)
             finally:
-                self.listening = False
+                self.listening.clear()
                 self._path.unlink(missing_ok=True)
                 self._let_go(intake, sink, selector)
 
