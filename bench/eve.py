@@ -1,10 +1,11 @@
 """What Suricata's events cost: lines per CPU-second, and a whole reading beside Suricata alone.
 
-``lines``: a process reads a file of events of one kind, makes records of them and publishes these (``--kafka``; without it
-the messages are only handed over); its CPU time is counted, user and system. The bar is 100,000 flow events.
+``lines``: a process reads a file of events of one kind, makes records of them and publishes these (``--kafka``; without
+it the messages are only handed over); its CPU time is counted, user and system. The bar is 100,000 flow events.
 
-``capture``: the CPU time of ``--flows suricata`` over a capture file, Suricata's included, beside that of the same Suricata
-alone writing its events to a file. The bar is 1.25. The capture is made by ``../shared/bench/make-bench-capture FILE 100``.
+``capture``: the CPU time of ``--flows suricata`` over a capture file, Suricata's included, beside that of Suricata alone:
+with the configuration and the command that its package ships with, and with those that it is run with here. The bar is
+1.25 of the former. The capture is made by ``../shared/bench/make-bench-capture FILE 100``.
 
     python -m bench.eve --kafka 127.0.0.1:9092 --capture bench100.pcap
 """
@@ -34,7 +35,10 @@ _FLOW = (
     '"app_proto":"tls","flow":{{"pkts_toserver":12,"pkts_toclient":10,"bytes_toserver":1940,"bytes_toclient":8056,'
     '"start":"{iso}+0000","end":"{iso}+0000","age":1,"state":"closed","reason":"timeout","alerted":false}},'
 )
-_TCP = ',"tcp":{{"tcp_flags":"1b","tcp_flags_ts":"1b","tcp_flags_tc":"1b","syn":true,"fin":true,"psh":true,"ack":true,"state":"closed"}}'
+_TCP = (
+    ',"tcp":{{"tcp_flags":"1b","tcp_flags_ts":"1b","tcp_flags_tc":"1b","syn":true,"fin":true,"psh":true,"ack":true,'
+    '"state":"closed"}}'
+)
 _DNS = (
     ',"dns":{{"version":2,"type":"answer","id":{port},"flags":"8180","qr":true,"rd":true,"ra":true,"opcode":0,'
     '"rrname":"www{octet}.example.com","rrtype":"A","rcode":"NOERROR","answers":[{{"rrname":"www{octet}.example.com",'
@@ -99,15 +103,17 @@ def publish(source: str, flows: str, bootstrap: str) -> dict[str, float]:
     return {"cpu": spent, "records": node.records.total(), **counted}
 
 
-def alone(capture: str, folder: str) -> float:
-    """The CPU seconds of a Suricata that reads a capture and writes the same events to a file."""
+def alone(capture: str, folder: str, *, shipped: bool) -> float:
+    """The CPU seconds of a Suricata that reads a capture and writes its events to a file."""
     from capture.settings import CaptureSettings  # noqa: PLC0415
     from capture.suricata.command import file_command  # noqa: PLC0415
     from capture.suricata.program import check_suricata  # noqa: PLC0415
 
-    command = file_command(
-        check_suricata(), capture, CaptureSettings(), Path(folder), whole=True, flows=True, deep=True
-    )
+    program = check_suricata()
+    if shipped:
+        command = [program.path, "-c", "/etc/suricata/suricata.yaml", "-S", "/dev/null", "-l", folder, "-r", capture]
+    else:
+        command = file_command(program, capture, CaptureSettings(), Path(folder), whole=True, flows=True, deep=True)
     began = _spent()
     subprocess.run(command, check=True, capture_output=True)
     return _spent() - began
@@ -155,16 +161,19 @@ def main() -> None:
             if kind == "flow" and rate < BAR:
                 missed.append(f"{kind}: the bar is {BAR:,}")
         if options.capture:
-            theirs = statistics.median(alone(options.capture, folder) for _ in range(options.runs))
+            as_shipped, as_here = (
+                statistics.median(alone(options.capture, folder, shipped=shipped) for _ in range(options.runs))
+                for shipped in (True, False)
+            )
             results = [
                 _again(["--publish", options.capture, "suricata", "--kafka", options.kafka])
                 for _ in range(options.runs)
             ]
             ours = statistics.median(result["cpu"] for result in results)
-            print(
-                f"capture  {theirs:.2f} s Suricata alone, {ours:.2f} s with records: {ours / theirs:.2f}  {results[-1]}"
-            )
-            if ours / theirs > RATIO:
+            print(f"capture  {ours:.2f} s with records  {results[-1]}")
+            print(f"         {as_shipped:.2f} s Suricata alone as it is shipped: {ours / as_shipped:.2f}")
+            print(f"         {as_here:.2f} s Suricata alone as it is run here: {ours / as_here:.2f}")
+            if ours / as_shipped > RATIO:
                 missed.append(f"capture: the bar is {RATIO}")
     if missed:
         sys.exit(f"missed: {', '.join(missed)}")
