@@ -3,7 +3,7 @@
 ``lines``: a process reads a file of events of one kind, makes records of them and publishes these (``--kafka``; without
 it the messages are only handed over); its CPU time is counted, user and system. The bar is 100,000 flow events.
 
-``capture``: the CPU time of ``--flows suricata`` over a capture file, Suricata's included, beside that of Suricata alone:
+``capture``: the CPU time of ``--flows suricata`` over a file, Suricata's included, beside that of Suricata alone:
 with the configuration and the command that its package ships with, and with those that it is run with here. The bar is
 1.25 of the former. The capture is made by ``../shared/bench/make-bench-capture FILE 100``.
 

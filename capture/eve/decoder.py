@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from capture.eve import events
 from capture.eve.documents import Text, texts_of_dns, texts_of_http, texts_of_tls
@@ -39,17 +40,7 @@ Made = tuple[Topic, str, Record]
 """A record, where it goes and by which key."""
 
 
-class Seen(NamedTuple):
-    """What is known of an event beyond what it says: when it was, and of a flow's end why it came.
-
-    ``time`` is in epoch microseconds, ``reason`` is ``timeout`` or ``shutdown``.
-    """
-
-    time: int
-    reason: str
-
-
-class Context(NamedTuple):
+class Context(Struct, frozen=True, gc=False):
     """What all records of an event have in common, and who saw it."""
 
     identity: str
@@ -57,7 +48,6 @@ class Context(NamedTuple):
     ends: Ends
     sensor: str
     flow_id: str
-    seen: Seen | None
 
 
 class EveDecoder:
@@ -80,6 +70,7 @@ class EveDecoder:
         self._sensors: dict[str, Any] = {}
         self._makers: dict[type[events.Event], Callable[[Any, Context], list[Made]]] = {
             events.AlertEvent: self._alert,
+            events.NetflowEvent: self._netflow,
             events.StatsEvent: self._statistics,
             events.DnsEvent: self._resources(dns_of, lambda event: event.dns, texts_of_dns),
             events.HttpEvent: self._resources(http_of, lambda event: event.http, texts_of_http),
@@ -89,30 +80,33 @@ class EveDecoder:
             events.SshEvent: self._resources(ssh_of, lambda event: event.ssh),
             events.SmbEvent: self._resources(smb_of, lambda event: event.smb),
         }
-        kinds: tuple[type[events.Event], ...] = (*self._makers, events.FlowEvent, events.NetflowEvent)
+        kinds: tuple[type[events.Event], ...] = (*self._makers, events.FlowEvent)
         self._types = {kind.__struct_config__.tag for kind in kinds}
 
-    def decode(self, text: str | bytes, sensor: str, identity: str, seen: Seen | None = None) -> list[Made]:
+    def decode(
+        self, text: str | bytes, sensor: str, identity: str, time: int | None = None, reason: str = ""
+    ) -> list[Made]:
         """The records of one event; :class:`EveError` says why there are none.
 
         ``sensor`` names who sent it, where the event does not; ``identity`` is the beginning of the records' ids.
-        ``seen`` is for those who know more of it than it says.
+        ``time`` (epoch microseconds) and ``reason``, why a flow ended (``timeout`` or ``shutdown``), are for those who
+        know better than the event.
         """
         try:
             event = self._read(text)
             ends = ends_of(event)
-            time = seen.time if seen else moment(event.timestamp)
             sensor = event.host or sensor
             if self._joined:
                 flow_id = self._joined_id(event, ends)
             else:
                 flow_id = self._flow_id(sensor, event.flow_id) if event.flow_id else ""
-            context = Context(identity, time, ends, sensor, flow_id, seen)
             # Most events of most networks are flows.
             if type(event) is events.FlowEvent:
-                return [self._flow(event, context)]
-            if type(event) is events.NetflowEvent:
-                return [self._netflow(event, context)]
+                record = flow_of(event, self._observation, identity, ends, flow_id=flow_id or identity, reason=reason)
+                return [(FLOW, record.community_id, record)]
+            if time is None:
+                time = moment(event.timestamp)
+            context = Context(identity, time, ends, sensor, flow_id)
             maker = self._makers.get(type(event))
             made = maker(event, context) if maker else []
         except msgspec.ValidationError as error:
@@ -206,24 +200,11 @@ class EveDecoder:
         )
         return [(ALERT, f"{record.type}\0{record.entity}", record)]
 
-    def _flow(self, event: events.FlowEvent, context: Context) -> Made:
-        seen = context.seen
-        record = flow_of(
-            event,
-            self._observation,
-            context.identity,
-            context.ends,
-            context.time,
-            flow_id=context.flow_id or context.identity,
-            reason=seen.reason if seen else event.flow.reason,
-        )
-        return FLOW, record.community_id, record
-
-    def _netflow(self, event: events.NetflowEvent, context: Context) -> Made:
+    def _netflow(self, event: events.NetflowEvent, context: Context) -> list[Made]:
         # Both directions have the same number, and a record of their own here.
         flow_id = digest(context.flow_id, event.src_ip, event.src_port) if context.flow_id else context.identity
-        record = netflow_of(event, self._observation, context.identity, context.ends, context.time, flow_id=flow_id)
-        return FLOW, record.community_id, record
+        record = netflow_of(event, self._observation, context.identity, context.ends, flow_id=flow_id)
+        return [(FLOW, record.community_id, record)]
 
     def _statistics(self, event: events.StatsEvent, context: Context) -> list[Made]:
         observation = self._observation

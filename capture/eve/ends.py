@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from capture.community_id import PORT_PROTOCOLS, community_id, icmp_ports
 from capture.eve.errors import EveError
@@ -22,7 +24,7 @@ _NUMBERS: Final = {name: number for number, name in NAMES.items()} | {
 _ICMP: Final = frozenset({1, 58})
 
 
-class Ends(NamedTuple):
+class Ends(Struct, frozen=True, gc=False):
     """The fields of :class:`~topics.records.Endpoints`, in their order."""
 
     community_id: str = ""

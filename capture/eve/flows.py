@@ -27,23 +27,15 @@ _OVER: Final = frozenset({"closed", "reset"})
 
 
 def flow_of(
-    event: FlowEvent,
-    observation: Observation,
-    identity: str,
-    ends: Ends,
-    time: int,
-    *,
-    flow_id: str,
-    reason: str,
+    event: FlowEvent, observation: Observation, identity: str, ends: Ends, *, flow_id: str, reason: str = ""
 ) -> Flow:
     """The final record of a flow: Suricata tells of it once, when it has ended.
 
-    ``time`` (epoch microseconds) is the event's, for one that does not say when the flow began or ended.
-    ``reason`` is why it was ended, in Suricata's words.
+    ``reason`` is why it was ended, in Suricata's words, for who knows it better than the event.
     """
     part, tcp = event.flow, event.tcp
-    start = moment(part.start) if part.start else time
-    end = moment(part.end) if part.end else time
+    end = moment(part.end or event.timestamp)
+    start = moment(part.start or event.timestamp)
     state = _state(tcp)
     return Flow(
         id=identity,
@@ -65,7 +57,7 @@ def flow_of(
         ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=_end_reason(reason, state),
+        end_reason=_end_reason(reason or part.reason, state),
         tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
         tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
         delta_source_bytes=part.bytes_toserver,
@@ -79,13 +71,11 @@ def flow_of(
     )
 
 
-def netflow_of(
-    event: NetflowEvent, observation: Observation, identity: str, ends: Ends, time: int, *, flow_id: str
-) -> Flow:
+def netflow_of(event: NetflowEvent, observation: Observation, identity: str, ends: Ends, *, flow_id: str) -> Flow:
     """The final record of one direction: the other one is told of by an event of its own."""
     part, tcp = event.netflow, event.tcp
-    start = moment(part.start) if part.start else time
-    end = moment(part.end) if part.end else time
+    end = moment(part.end or event.timestamp)
+    start = moment(part.start or event.timestamp)
     state = _state(tcp)
     return Flow(
         id=identity,

@@ -13,7 +13,7 @@ from capture.source import LIVE, Observation, Sink, window_of
 from capture.syslog.rejected import Rejected
 from capture.syslog.timeline import EARLY, LATE, moved
 from capture.windows import Windows
-from topics.records import Record
+from topics.records import WINDOW_SECONDS, Record
 
 PUBLISHED: Final = 600
 """How many rejected lines of a file, or of a minute, are published as dead letters; those beyond are counted."""
@@ -42,6 +42,7 @@ class Intake:
         self._name = name
         self._live = observation.stream == LIVE
         self._now = written
+        self._window = self._from = self._until = 0
         self._windows = Windows(sink, name, written - GRACE, allowance=0) if self._live else None
         self._decoder = EveDecoder(observation, texts=True, joined=joined)
         self._rejected = Rejected(observation, name, PUBLISHED, sink)
@@ -95,9 +96,15 @@ class Intake:
             return record, self._windows_from(now).place(min(time, now))
         if time > self._now + _DAY:
             raise EveError("eve-time", "the event is dated more than a day after the file was last written")
+        if self._from <= time < self._until:
+            return record, self._window
         windows = self._windows_from(time)
         windows.reach(time)
-        return record, windows.place(time)
+        window = windows.place(time)
+        if window == window_of(time):
+            # Most records are in the window of the one before.
+            self._window, self._from, self._until = window, window * 1_000_000, (window + WINDOW_SECONDS) * 1_000_000
+        return record, window
 
     def _windows_from(self, time: int) -> Windows:
         """The windows; of a file they begin with its first event."""

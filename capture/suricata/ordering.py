@@ -12,12 +12,11 @@ from array import array
 from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from capture.eve.decoder import Seen
 from capture.eve.errors import EveError
 from capture.eve.times import moment
 from capture.source import Observation, window_of
@@ -47,13 +46,8 @@ class _Head(Struct, gc=False):
     flow: _Span | None = None
 
 
-class Ordered(NamedTuple):
-    """An event in its place: its time, the beginning of its records' ids, the line, and what is known of its flow."""
-
-    time: int
-    identity: str
-    line: bytes
-    seen: Seen | None
+Ordered = tuple[int, str, bytes, str]
+"""An event in its place: its time, the beginning of its records' ids, the line; of a flow's end, why it came."""
 
 
 class EventFile:
@@ -90,16 +84,17 @@ class EventFile:
         """The events of a window, by time and then by name."""
         found: list[Ordered] = []
         named: dict[str, int] = {}
+        times, flows, line_of, name = self._times, self._flows, self._line, self._name
         for number in self._lines[window]:
-            line = self._line(number)
-            time = self._times[number]
-            identity = self._name(line, time)
+            line, time = line_of(number), times[number]
+            is_end = flows[number] == _ENDS
+            identity = name(line, time, is_end=is_end)
             if identity in named:
                 named[identity] += 1
-                identity = self._name(line, time, named[identity])
+                identity = name(line, time, is_end=is_end, ordinal=named[identity])
             else:
                 named[identity] = 0
-            found.append(Ordered(time, identity, line, self._seen(number)))
+            found.append((time, identity, line, self._reason(number) if is_end else ""))
         found.sort(key=itemgetter(0, 1))
         return found
 
@@ -164,15 +159,9 @@ class EventFile:
                 lines = self._lines[window] = array("q")
             lines.append(number)
 
-    def _seen(self, number: int) -> Seen | None:
-        flow = self._flows[number]
-        if flow == _NO_FLOW:
-            return None
-        if flow == _ENDS:
-            # Whether it has timed out before the file was over is a matter of chance to Suricata.
-            reason = "timeout" if self._deadlines[number] <= self._last else "shutdown"
-            return Seen(self._times[number], reason)
-        return Seen(self._times[number], "")
+    def _reason(self, number: int) -> str:
+        """Why a flow ended: whether Suricata notices that it has timed out before the file is over is mere chance."""
+        return "timeout" if self._deadlines[number] <= self._last else "shutdown"
 
     def _line(self, number: int) -> bytes:
         assert self._data is not None
@@ -180,20 +169,20 @@ class EventFile:
         end = self._data.find(b"\n", offset)
         return self._data[offset : end if end >= 0 else len(self._data)]
 
-    def _name(self, line: bytes, time: int, ordinal: int = 0) -> str:
+    def _name(self, line: bytes, time: int, *, is_end: bool, ordinal: int = 0) -> str:
         """A digest of what an event says, without what is another each time."""
-        state = self._begun.copy()
-        state.update(b"%d\0%d\0" % (time, ordinal))
         content = line[line.find(_TYPE) :]
-        if (at := content.find(_GROUPED)) >= 0:
+        if is_end:
+            if (at := content.find(_REASON)) >= 0:
+                content = content[:at] + content[content.find(b",", at) :]
+        elif (at := content.find(_GROUPED)) >= 0:
             # What stands there was told before, and in which order is left to chance,
             content = content[:at]
         elif _HTTP2 in content:
             # as it is with what is told of HTTP/2.
             content = _sorted(content)
-        elif (at := content.find(_REASON)) >= 0 and content.startswith(_TYPE + b':"flow"'):
-            content = content[:at] + content[content.find(b",", at) :]
-        state.update(content)
+        state = self._begun.copy()
+        state.update(b"%d\0%d\0%b" % (time, ordinal, content))
         return state.hexdigest()
 
 

@@ -135,29 +135,29 @@ class SuricataSource:
         watch = Watch(self._observation, sink, flows=self._flows)
         decoder = EveDecoder(self._observation, texts=True, joined=True)
         rejected = Rejected(self._observation, NAME, PUBLISHED, sink)
+        decode, put = decoder.decode, sink.put
         number = 0
         for window in file.windows:
             if number:
                 sink.advance(NAME, window - WINDOW_SECONDS)
             used = 0
-            for event in file.events(window):
+            # This loop runs for every event.
+            for time_, identity, line, reason in file.events(window):
                 if self._stopped.is_set():
                     return
                 number += 1
-                if event.seen and event.seen.reason and not self._flows:
-                    continue
-                if len(event.line) > LONGEST:
-                    error = EveError("eve-long", f"the line is longer than {LONGEST:,} bytes")
-                    rejected.add(event.line[:LONGEST], number, error.reason, error.detail, event.time, window)
+                if reason and not self._flows:
                     continue
                 try:
-                    made = decoder.decode(event.line, NAME, event.identity, event.seen)
+                    made = decode(line, NAME, identity, time_, reason)
                 except EveError as error:
-                    rejected.add(event.line, number, error.reason, error.detail, event.time, window)
+                    rejected.add(line[:LONGEST], number, error.reason, error.detail, time_, window)
                     continue
                 used += 1
+                if reason:
+                    watch.take(made)
                 for topic, key, record in made:
-                    watch.put(topic, key, record, window)
+                    put(topic, key, record, window)
             sink.count(NAME, "used", used)
         sink.count(NAME, "lines", number)
         watch.end([_statistics(line) for line in file.statistics])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from capture.eve.decoder import Made
 from capture.eve.events import StatsEvent
 from capture.source import LIVE, Observation, Sink
 from capture.suricata import NAME
@@ -34,15 +35,18 @@ class Watch:
         self._told: dict[str, int] = {}
 
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
-        if topic is FLOW:
-            if not self._flows:
-                return
-            assert isinstance(record, Flow)
-            self._flow_packets += record.total_packets
-            self._flow_bytes += record.total_bytes
+        if topic is FLOW and not self._flows:
+            return
         self._sink.put(topic, key, record, window)
         if topic is METRIC and isinstance(record, Metric):
             self._count(record, window)
+
+    def take(self, flows: Sequence[Made]) -> None:
+        """These flows of a file have ended."""
+        for _, _, record in flows:
+            if isinstance(record, Flow):
+                self._flow_packets += record.total_packets
+                self._flow_bytes += record.total_bytes
 
     def advance(self, source: str, window: int) -> None:
         self._sink.advance(source, window)

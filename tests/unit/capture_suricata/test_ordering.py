@@ -53,8 +53,8 @@ def records(path: Path) -> list[tuple[int, Record]]:
         return [
             (window, record)
             for window in file.windows
-            for event in file.events(window)
-            for _, _, record in decoder.decode(event.line, "suricata", event.identity, event.seen)
+            for time, identity, line, reason in file.events(window)
+            for _, _, record in decoder.decode(line, "suricata", identity, time, reason)
         ]
     finally:
         file.close()
