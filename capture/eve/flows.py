@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from capture.eve.ends import Ends
-from capture.eve.events import FlowEvent, NetflowEvent, TcpPart
+from capture.eve.events import FlowEvent, NetflowEvent
 from capture.eve.times import moment
 from capture.source import Observation
 from topics.records import Flow
@@ -36,7 +37,7 @@ def flow_of(
     part, tcp = event.flow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state = _state(tcp)
+    state, end_reason = _ended(reason or part.reason, tcp.state if tcp else "", rst=tcp is not None and tcp.rst)
     return Flow(
         id=identity,
         time=end,
@@ -52,12 +53,12 @@ def flow_of(
         vlan_id=ends.vlan_id,
         record="final",
         flow_id=flow_id,
-        start=min(start, end),
+        start=min(end, start),
         end=end,
         ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=_end_reason(reason or part.reason, state),
+        end_reason=end_reason,
         tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
         tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
         delta_source_bytes=part.bytes_toserver,
@@ -76,7 +77,7 @@ def netflow_of(event: NetflowEvent, observation: Observation, identity: str, end
     part, tcp = event.netflow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state = _state(tcp)
+    state, end_reason = _ended("", tcp.state if tcp else "", rst=tcp is not None and tcp.rst)
     return Flow(
         id=identity,
         time=end,
@@ -92,12 +93,12 @@ def netflow_of(event: NetflowEvent, observation: Observation, identity: str, end
         vlan_id=ends.vlan_id,
         record="final",
         flow_id=flow_id,
-        start=min(start, end),
+        start=min(end, start),
         end=end,
         ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=_end_reason("", state),
+        end_reason=end_reason,
         tcp_flags_source=_flags(tcp.tcp_flags) if tcp else 0,
         delta_source_bytes=part.bytes,
         delta_source_packets=part.pkts,
@@ -106,25 +107,24 @@ def netflow_of(event: NetflowEvent, observation: Observation, identity: str, end
     )
 
 
+@lru_cache(maxsize=1024)
 def application(name: str) -> str:
     """What nDPI calls an application protocol of Suricata; empty where none was found."""
     found = _APPLICATIONS.get(name)
     return name.upper() if found is None else found
 
 
-def _state(tcp: TcpPart | None) -> str:
-    if tcp is None:
-        return ""
+@lru_cache(maxsize=1024)
+def _ended(reason: str, tcp_state: str, *, rst: bool) -> tuple[str, str]:
+    """The state of a flow, and why it ended."""
     # An abort leaves the state closed, and only the flag tells.
-    return "reset" if tcp.rst else _STATES.get(tcp.state, "")
-
-
-def _end_reason(reason: str, state: str) -> str:
+    state = "reset" if rst else _STATES.get(tcp_state, "")
     if state in _OVER:
-        return "end"
-    return "forced" if reason in {"forced", "shutdown"} else "idle"
+        return state, "end"
+    return state, "forced" if reason in {"forced", "shutdown"} else "idle"
 
 
+@lru_cache(maxsize=1024)
 def _flags(text: str) -> int:
     """TCP flags of two hex digits; 0 where it is none."""
     try:
