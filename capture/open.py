@@ -36,9 +36,9 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, or logs of Zeek:
-    ``zeek:FILE``, ``zeek:FOLDER``. ``progress`` is
-    called with the bytes read of a file. Where tshark is missing, ``deep`` is ``light``:
-    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    ``zeek:FILE``, ``zeek:FOLDER``, or Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``,
+    ``eve:unix://SOCKET``. ``progress`` is called with the bytes read of a file. Where tshark is to be used and
+    missing, ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)

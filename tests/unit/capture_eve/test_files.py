@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from capture.eve.intake import Intake
 from capture.eve.lines import Lines
 from capture.open import open_capture
 from capture.settings import CaptureSettings
-from capture.source import window_of
+from capture.source import observe_live, window_of
 from tests.unit.capture.sinks import KeepingSink
 from tests.unit.capture_eve.made import BEGAN, anomaly
 
@@ -34,8 +36,6 @@ def flow(began: int, ended: int, told: int) -> bytes:
     """A flow's end, of which was told so many seconds after the start."""
 
     def text(seconds: int) -> str:
-        import time  # noqa: PLC0415
-
         return time.strftime("%Y-%m-%dT%H:%M:%S.000000+0000", time.gmtime(START + seconds))
 
     event: dict[str, Any] = json.loads(anomaly(0))
@@ -107,6 +107,28 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     assert sink.counts["used"] == 2
     # Its times are its own, as old as they may be.
     assert not sink.counts["time-not-believed"]
+
+
+EVENTS = [
+    anomaly(0),
+    flow(0, 10, 20),
+    anomaly(0, event_type="dns", dns={"type": "answer", "rrname": "a", "rrtype": "A", "rdata": "192.0.2.1"}),
+    anomaly(0, event_type="http", http={"hostname": "a", "url": "/", "status": 200, "http_method": "GET"}),
+    anomaly(0, event_type="tls", tls={"sni": "a", "chain": ["MAA="], "notbefore": "2026-01-01T00:00:00"}),
+    anomaly(0, event_type="alert", alert={"signature": "a", "signature_id": 1, "metadata": {"a": ["b"]}}),
+    anomaly(0, event_type="stats", stats={"uptime": 1, "decoder": {"pkts": 1}}),
+]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 400), st.binary(max_size=3)), max_size=10))
+def test_whatever_a_line_has_become_it_is_used_or_rejected(mutated: list[tuple[bytes, int, bytes]]) -> None:
+    lines = [line[:at] + put.replace(b"\n", b"") + line[at + len(put) : -1] for line, at, put in mutated]
+    sink = KeepingSink()
+    intake = Intake(observe_live("node", "here", 1), sink, BEGAN * 1_000_000)
+    intake.take(lines, "id", 1, "")
+    rejected = sum(amount for name, amount in sink.counts.items() if name.startswith("rejected."))
+    assert sink.counts["used"] + rejected == len(lines)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
