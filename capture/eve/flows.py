@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from capture.eve.ends import Ends
-from capture.eve.events import FlowEvent, NetflowEvent
+from capture.eve.events import FlowEvent, NetflowEvent, TcpPart
 from capture.eve.times import moment
 from capture.source import Observation
 from topics.records import Flow
@@ -19,10 +19,11 @@ _APPLICATIONS: Final = {
 }  # fmt: skip
 """nDPI's names for Suricata's, where they are not the same in capitals."""
 
+_RESET: Final = "reset"
 _STATES: Final = {
     "syn_sent": "syn", "syn_recv": "syn-ack", "established": "established", "fin_wait1": "closing",
     "fin_wait2": "closing", "close_wait": "closing", "last_ack": "closing", "closing": "closing",
-    "time_wait": "closed", "closed": "closed",
+    "time_wait": "closed", "closed": "closed", _RESET: _RESET,
 }  # fmt: skip
 _OVER: Final = frozenset({"closed", "reset"})
 
@@ -37,7 +38,7 @@ def flow_of(
     part, tcp = event.flow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state, end_reason = _ended(reason or part.reason, tcp.state if tcp else "", rst=tcp is not None and tcp.rst)
+    state, end_reason = _ended(reason or part.reason, _last_state(tcp))
     return Flow(
         id=identity,
         time=end,
@@ -77,7 +78,7 @@ def netflow_of(event: NetflowEvent, observation: Observation, identity: str, end
     part, tcp = event.netflow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state, end_reason = _ended("", tcp.state if tcp else "", rst=tcp is not None and tcp.rst)
+    state, end_reason = _ended("", _last_state(tcp))
     return Flow(
         id=identity,
         time=end,
@@ -115,13 +116,19 @@ def application(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _ended(reason: str, tcp_state: str, *, rst: bool) -> tuple[str, str]:
+def _ended(reason: str, tcp_state: str) -> tuple[str, str]:
     """The state of a flow, and why it ended."""
-    # An abort leaves the state closed, and only the flag tells.
-    state = "reset" if rst else _STATES.get(tcp_state, "")
+    state = _STATES.get(tcp_state, "")
     if state in _OVER:
         return state, "end"
     return state, "forced" if reason in {"forced", "shutdown"} else "idle"
+
+
+def _last_state(tcp: TcpPart | None) -> str:
+    if tcp is None:
+        return ""
+    # An abort leaves the state closed, and only the flag tells.
+    return _RESET if tcp.rst else tcp.state
 
 
 @lru_cache(maxsize=1024)

@@ -51,8 +51,11 @@ class Intake:
         """Live: it is now this time (epoch microseconds). A clock that is put back stands still."""
         if now > self._now:
             self._now = now
-            if self._windows is not None:
+            if self._windows is not None and self._live:
                 self._windows.reach(now - GRACE)
+                # Most of what comes is of now.
+                self._window = window_of(now)
+                self._from, self._until = self._window * 1_000_000, now + 1
 
     def take(self, lines: Sequence[bytes], prefix: str, first: int, sensor: str) -> None:
         """Take lines, the first of which is the ``first`` of those whose records' ids begin with ``prefix``.
@@ -70,7 +73,10 @@ class Intake:
             try:
                 made = decode(line, sensor, f"{prefix}{number:012x}")
                 for topic, key, record in made:
-                    put(topic, key, *place(record))
+                    if self._from <= record.time < self._until:
+                        put(topic, key, record, self._window)
+                    else:
+                        put(topic, key, *place(record))
             except EveError as error:
                 self._reject(line, number, error)
             else:
@@ -96,8 +102,6 @@ class Intake:
             return record, self._windows_from(now).place(min(time, now))
         if time > self._now + _DAY:
             raise EveError("eve-time", "the event is dated more than a day after the file was last written")
-        if self._from <= time < self._until:
-            return record, self._window
         windows = self._windows_from(time)
         windows.reach(time)
         window = windows.place(time)
