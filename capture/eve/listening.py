@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import selectors
 import socket
@@ -116,11 +115,11 @@ class EveListener:
             rounds = _LAST_ROUNDS
             while rounds and self._read(key, intake, sink, selector):
                 rounds -= 1
-            with contextlib.suppress(KeyError):
-                selector.unregister(key.fileobj)
-                sink.count(NAME, "connections.stopped")
             assert isinstance(key.fileobj, socket.socket)
-            key.fileobj.close()
+            if key.fileobj.fileno() >= 0:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+                sink.count(NAME, "connections.stopped")
 
 
 def _bound(path: Path) -> socket.socket:

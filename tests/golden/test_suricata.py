@@ -9,6 +9,8 @@ import hashlib
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,18 +75,25 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def begin(configuration: Path, capture: Path, folder: Path) -> subprocess.Popen[bytes]:
+def plain_events(configuration: Path, capture: Path, folder: Path) -> list[Event]:
     assert _PROGRAM is not None
     command = [_PROGRAM.path, "-c", configuration, "-S", "/dev/null", "-k", "none", "--runmode", "single"]
-    return subprocess.Popen(
-        [*command, "-l", folder, "-r", capture], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-
-def events_of(plain: subprocess.Popen[bytes], folder: Path) -> list[Event]:
-    assert plain.wait(120) == 0
+    subprocess.run([*command, "-l", folder, "-r", capture], check=True, capture_output=True, timeout=300)
     events = folder / "eve.json"
     return [json.loads(line) for line in events.read_bytes().splitlines()] if events.exists() else []
+
+
+@pytest.fixture(scope="module")
+def plain(
+    request: pytest.FixtureRequest, configuration: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[list[Event]]]]:
+    """What a plain Suricata says of each capture that is asked for: it mostly waits, so several do at once."""
+    named = (getattr(item, "callspec", None) for item in request.session.items if item.module is request.module)  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(4) as pool:
+        yield {
+            name: pool.submit(plain_events, configuration, _CAPTURES[name], tmp_path_factory.mktemp("plain"))
+            for name in [spec.params["name"] for spec in named if spec is not None]
+        }
 
 
 def read(capture: Path) -> KeepingSink:
@@ -139,10 +148,9 @@ def of(events: list[Event], kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("name", _CAPTURES)
-def test_the_same_as_a_plain_suricata(name: str, configuration: Path, tmp_path: Path) -> None:
-    with begin(configuration, _CAPTURES[name], tmp_path) as plain:
-        sink = read(_CAPTURES[name])
-        events = events_of(plain, tmp_path)
+def test_the_same_as_a_plain_suricata(name: str, plain: dict[str, Future[list[Event]]]) -> None:
+    sink = read(_CAPTURES[name])
+    events = plain[name].result()
     assert made_flows(sink.flows) == told_flows(events)
 
     names = Counter((end, dns["type"], dns["id"], dns.get("rrname", "")) for end, dns in of(events, "dns"))
