@@ -13,7 +13,7 @@ from capture.source import LIVE, Observation, Sink, window_of
 from capture.syslog.rejected import Rejected
 from capture.syslog.timeline import EARLY, LATE, moved
 from capture.windows import Windows
-from topics.records import WINDOW_SECONDS, Record
+from topics.records import WINDOW_SECONDS, Metric, Record
 
 PUBLISHED: Final = 600
 """How many rejected lines of a file, or of a minute, are published as dead letters; those beyond are counted."""
@@ -103,6 +103,9 @@ class Intake:
         if time > self._now + _DAY:
             raise EveError("eve-time", "the event is dated more than a day after the file was last written")
         windows = self._windows_from(time)
+        if isinstance(record, Metric):
+            # Suricata dates its counters by the clock also where it reads a capture of long ago.
+            return record, windows.place(min(time, windows.reached))
         windows.reach(time)
         window = windows.place(time)
         if window == window_of(time):

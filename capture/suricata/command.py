@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from capture.packets.files import STANDARD_INPUT
 from capture.packets.live import ANY
 from capture.settings import CaptureSettings
 from capture.suricata.configuration import configuration
@@ -27,7 +28,7 @@ def file_command(
     """The Suricata that reads a capture file, or (``whole`` is false) a stream."""
     output = str(events_of(folder)) if whole else PIPE
     made = configuration(settings, output, flows=flows, deep=deep)
-    return [*_common(program, made, settings, folder), "-r", path]
+    return [*_common(program, made, settings, folder), "-r", "/dev/stdin" if path == STANDARD_INPUT else path]
 
 
 def live_command(

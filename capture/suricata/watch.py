@@ -37,9 +37,12 @@ class Watch:
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
         if topic is FLOW and not self._flows:
             return
-        self._sink.put(topic, key, record, window)
         if topic is METRIC and isinstance(record, Metric):
             self._count(record, window)
+            if self._observation.stream != LIVE:
+                # A stream's counters come once, at its end.
+                return
+        self._sink.put(topic, key, record, window)
 
     def take(self, flows: Sequence[Made]) -> None:
         """These flows of a file have ended."""

@@ -20,6 +20,7 @@ from capture.settings import CaptureSettings
 from capture.source import observe_live, window_of
 from tests.unit.capture.sinks import KeepingSink
 from tests.unit.capture_eve.made import BEGAN, anomaly
+from topics.catalog import METRIC
 
 MINUTE = 60
 START = BEGAN // MINUTE * MINUTE
@@ -64,6 +65,16 @@ def test_a_flow_counts_in_the_window_in_which_it_ended(file: Path) -> None:
     file.write_bytes(flow(0, 400, 430) + flow(5, 10, 470) + flow(400, 2000, 2030))
     sink = read(file)
     assert sink.windows() == [window_of((START + ended) * 1_000_000) for ended in (400, 10, 2000)]
+    assert not sink.counts["late"]
+
+
+def test_counters_dated_by_another_clock_move_no_window(file: Path) -> None:
+    """As Suricata writes them when it reads an old capture."""
+    counters = anomaly(0, timestamp=f"{time.strftime('%Y-%m-%dT%H:%M:%S')}.000000+0000", event_type="stats", stats={})
+    file.write_bytes(flow(0, 400, 430) + counters + flow(5, 390, 470))
+    sink = read(file)
+    assert sink.windows() == [window_of((START + ended) * 1_000_000) for ended in (400, 390)]
+    assert [put.window for put in sink.put_all if put.topic is METRIC] == [window_of((START + 400) * 1_000_000)]
     assert not sink.counts["late"]
 
 

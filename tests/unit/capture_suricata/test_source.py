@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,19 @@ def test_a_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> N
     with pytest.raises(CutShort, match=r"cut\.pcap is damaged or ends early: truncated dump file"):
         source.run(sink)
     assert sink.flows
+
+
+@real
+def test_a_stream_is_read_as_it_comes(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(DEMO.read_bytes()))
+    writer.start()
+    sink = read(pipe)
+    writer.join()
+    whole = read(DEMO)
+    assert Counter(flow.community_id for flow in sink.flows) == Counter(flow.community_id for flow in whole.flows)
+    assert sink.counts["packets"] == whole.counts["packets"]
 
 
 @real
