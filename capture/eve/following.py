@@ -29,6 +29,7 @@ from topics.partitions import digest
 
 _WAIT: Final = 0.1
 _KEPT_EVERY: Final = 1.0
+_SETTLED: Final = 0.05
 _CHUNK: Final = 1 << 18
 _COMPRESSED: Final = ".gz"
 _TIME: Final = re.compile(rb'"timestamp": ?"([^"]*)"')
@@ -88,6 +89,7 @@ class EveFollower:
                 return
             reading.begin()
             file.seek(reading.reached)
+            replaced = False
             while not self._stopped.is_set():
                 data = file.read(_CHUNK)
                 if os.fstat(file.fileno()).st_size < reading.reached or not (
@@ -100,17 +102,20 @@ class EveFollower:
                         path, line = skipped
                         self._read_whole(path, partial(_begins_with, line), reading, sink)
                         return
+                    if self._stopped.is_set():
+                        # Whether something comes before it was not found out.
+                        return
                     reading.take(data)
                     self._keep(reading, sink, every=_KEPT_EVERY)
-                elif not self._is_replaced(file):
-                    self._pause(reading, sink)
-                else:
-                    # What was written until the new file was begun is read, though its name is gone.
-                    while data := file.read(_CHUNK):
-                        reading.take(data)
+                elif replaced:
                     sink.count(NAME, "rotated")
                     self._leave(reading, sink, self._path.name)
                     return
+                elif self._is_replaced(file):
+                    # What was written until the new file was begun is read, though its name is gone.
+                    replaced = True
+                else:
+                    self._pause(reading, sink)
 
     def _read_rest(self, reading: _Reading, sink: Sink) -> None:
         """Read the rest of the file that stands under the name no more."""
@@ -118,6 +123,8 @@ class EveFollower:
         found = self._chosen(lambda beside: max((path for path in beside if _begins(path, position)), key=_written))
         if found is not None:
             self._read_whole(found, position.begins, reading, sink)
+            return
+        if self._stopped.is_set():
             return
         sink.count(NAME, "lost-place")
         _log.warning("nothing beside %s begins as what was read: its rest, if any, is not read", self._path)
@@ -150,7 +157,8 @@ class EveFollower:
             except ValueError:
                 # There is nothing to choose from.
                 chosen = None
-            if named == self._beside() or self._stopped.is_set():
+            # A folder that is listed while a file in it is renamed may show neither name.
+            if self._stopped.wait(_SETTLED) or named == self._beside():
                 return chosen
 
     def _beside(self) -> dict[Path, int]:
