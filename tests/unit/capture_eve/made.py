@@ -14,7 +14,7 @@ from tests.unit.capture.sinks import KeepingSink
 from topics.catalog import Topic
 from topics.records import Document, Record
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 BEGAN = int(time.time()) - 3600
 """Epoch seconds of the first event: so far back as a live source still believes."""
 
