@@ -17,7 +17,7 @@ from capture.packets.live import check_interface, is_interface
 from capture.settings import CaptureSettings
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
-from capture.suricata.program import check_suricata, find_suricata
+from capture.suricata.program import OLDEST, check_suricata, find_suricata
 from capture.syslog.addresses import SCHEME as SYSLOG
 from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
@@ -80,7 +80,8 @@ def deep_engine(settings: CaptureSettings) -> str:
         return "suricata"
     if settings.engine != "auto":
         return settings.engine
-    return "suricata" if "suricata" in PREFERRED and find_suricata() else "tshark"
+    program = find_suricata() if "suricata" in PREFERRED else None
+    return "suricata" if program is not None and program.major >= OLDEST else "tshark"
 
 
 def missing_tshark(settings: CaptureSettings) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.open import open_capture
+from capture.open import deep_engine, open_capture
 from capture.settings import CaptureSettings, SuricataSettings
 from capture.source import CutShort
 from capture.suricata.program import OLDEST, find_suricata
@@ -64,6 +64,21 @@ def test_an_old_suricata_is_refused(pretending: Path) -> None:
     does(pretending, "", version="6.0.10")
     with pytest.raises(TaplineError, match=r"is version 6\.0\.10, and 7 is needed"):
         open_capture(str(DEMO), CaptureSettings(engine="suricata"))
+
+
+@pytest.mark.parametrize(
+    ("preferred", "version", "engine"),
+    [(["tshark"], "7.0.10", "tshark"), (["suricata"], "7.0.10", "suricata"), (["suricata"], "6.0.10", "tshark")],
+)
+def test_which_engine_is_chosen(
+    pretending: Path, monkeypatch: pytest.MonkeyPatch, preferred: list[str], version: str, engine: str
+) -> None:
+    does(pretending, "", version=version)
+    monkeypatch.setattr("capture.open.PREFERRED", preferred)
+    assert deep_engine(CaptureSettings()) == engine
+    assert deep_engine(CaptureSettings(depth="light")) == ""
+    assert deep_engine(CaptureSettings(engine="tshark")) == "tshark"
+    assert deep_engine(CaptureSettings(flows="suricata")) == "suricata"
 
 
 def test_one_that_is_killed_in_the_middle_of_a_file_is_told(pretending: Path) -> None:
