@@ -62,6 +62,7 @@ class CaptureNode:
         self._windows: dict[int, dict[str, list[_Lane]]] = {}
         self._advanced = dict.fromkeys((source.name for source in sources), _NOT_YET)
         self._closed: int | None = None
+        self._dropped = 0
         self._errors: list[BaseException] = []
         self._done = threading.Event()
 
@@ -125,6 +126,16 @@ class CaptureNode:
         with self._lock:
             self.counts[source, counter] += amount
         metrics.count(source, counter, amount)
+
+    def confirm(self) -> bool:
+        """Send what waits, and return when Kafka has it; False where something was dropped since the node began."""
+        with self._lock:
+            for window in self._windows.values():
+                for lanes in window.values():
+                    for lane in lanes:
+                        self._send(lane)
+            self._publisher.flush()
+            return not self._dropped
 
     def _run_all(self) -> None:
         if len(self._sources) == 1:
@@ -225,6 +236,8 @@ class CaptureNode:
             lane.sent += count
             self.records[topic.kind] += count
             metrics.RECORDS.labels(topic.kind).inc(count)
+        else:
+            self._dropped += count
 
     def _flush_aged(self) -> None:
         """Send what has waited long enough, for a stream that may fall silent."""

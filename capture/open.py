@@ -13,6 +13,7 @@ from typing import Final
 from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import SCHEME as DOCKER
 from capture.enrichment.source import enriched
+from capture.eve import SCHEME as EVE
 from capture.host import SCHEME as HOST
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
@@ -24,12 +25,16 @@ from capture.snmp import SCHEME as SNMP
 from capture.snmptrap import SCHEME as SNMPTRAP
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
+from capture.suricata.program import OLDEST, check_suricata, find_suricata
 from capture.syslog.addresses import SCHEME as SYSLOG
 from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
-LINES: Final = (SYSLOG, ZEEK)
+PREFERRED: Final[tuple[str, ...]] = ("tshark",)
+"""What ``auto`` may choose to make resources and documents: ``suricata``, if it is among them and installed."""
+
+LINES: Final = (SYSLOG, ZEEK, EVE)
 """What the names of sources begin with that read lines instead of packets."""
 
 DATAGRAMS: Final = (NETFLOW, SFLOW)
@@ -56,11 +61,12 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
-    ``zeek:FOLDER``, what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other
-    collectors put into a topic of ``kafka``: ``netflow:kafka:TOPIC``, what is asked: ``host:`` for this machine,
-    ``docker:`` for its containers, ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT``
-    for what they send. ``progress`` is called with the bytes read of a file. Where tshark is missing, ``deep`` is
-    ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    ``zeek:FOLDER``, Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``, ``eve:unix://SOCKET``, what
+    exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other collectors put into a topic of
+    ``kafka``: ``netflow:kafka:TOPIC``, what is asked: ``host:`` for this machine, ``docker:`` for its containers,
+    ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
+    called with the bytes read of a file. Where tshark is to be used and missing, ``deep`` is ``light``:
+    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
     observation, sources = _open(path_or_interface, settings, progress, kafka)
     return observation, enriched(sources, settings.enrichment, settings.docker.socket)
@@ -87,7 +93,11 @@ def _open(
         return _open_host(path_or_interface, settings)
     if path_or_interface.startswith(SNMPTRAP):
         return _open_snmptrap(path_or_interface, settings)
+    if path_or_interface.startswith(EVE):
+        return _open_eve(path_or_interface, settings, progress)
     deep = settings.depth == "deep" and not missing_tshark(settings)
+    if "suricata" in {settings.flows, deep_engine(settings)}:
+        check_suricata()
     node, started = settings.node_name, time.time_ns() // 1000
     if path_or_interface != STANDARD_INPUT and not os.path.lexists(path_or_interface):
         if not is_interface(path_or_interface):
@@ -100,8 +110,8 @@ def _open(
     if path_or_interface == STANDARD_INPUT or not stat.S_ISREG(Path(path_or_interface).stat().st_mode):
         name = "standard input" if path_or_interface == STANDARD_INPUT else path_or_interface
         observation = observe_stream(node, name, started)
-        if not deep:
-            return observation, _engines(observation, [path_or_interface], settings, progress, deep=False)
+        if not deep or settings.flows == "suricata":
+            return observation, _engines(observation, [path_or_interface], settings, progress, deep=deep)
         spread = Spread(path_or_interface, 2)
         spread.open()
         return observation, [spread, *_engines(observation, spread.paths, settings, progress, deep=True)]
@@ -111,9 +121,21 @@ def _open(
     return observation, _engines(observation, [path_or_interface] * 2, settings, progress, deep=deep)
 
 
+def deep_engine(settings: CaptureSettings) -> str:
+    """The engine that makes resources and documents: the one that was asked for, else the first that is installed."""
+    if settings.depth != "deep":
+        return ""
+    if settings.flows == "suricata":
+        return "suricata"
+    if settings.engine != "auto":
+        return settings.engine
+    program = find_suricata() if "suricata" in PREFERRED else None
+    return "suricata" if program is not None and program.major >= OLDEST else "tshark"
+
+
 def missing_tshark(settings: CaptureSettings) -> bool:
-    """True when ``deep`` is asked for and tshark is not installed."""
-    return settings.depth == "deep" and shutil.which("tshark") is None
+    """True when ``deep`` is to be made by tshark and that is not installed."""
+    return deep_engine(settings) == "tshark" and shutil.which("tshark") is None
 
 
 def _open_syslog(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
@@ -174,12 +196,28 @@ def _open_docker(source: str, settings: CaptureSettings) -> tuple[Observation, l
     return open_docker(source, settings)
 
 
+def _open_eve(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+    from capture.eve.opening import open_eve  # noqa: PLC0415 - only where it is used
+
+    return open_eve(source, settings, progress)
+
+
 def _engines(
     observation: Observation, inputs: list[str], settings: CaptureSettings, progress: Progress | None, *, deep: bool
 ) -> list[Source]:
+    if settings.flows == "suricata":
+        return [_suricata(observation, inputs[0], settings, flows=True, deep=deep)]
     sources: list[Source] = [NfstreamSource(observation, inputs[0], settings, progress)]
-    if deep:
+    if deep and deep_engine(settings) == "suricata":
+        sources.append(_suricata(observation, inputs[1], settings, flows=False, deep=True))
+    elif deep:
         from capture.tshark import TsharkSource  # noqa: PLC0415 - only where it is used
 
         sources.append(TsharkSource(observation, inputs[1], settings))
     return sources
+
+
+def _suricata(observation: Observation, named: str, settings: CaptureSettings, *, flows: bool, deep: bool) -> Source:
+    from capture.suricata.source import SuricataSource  # noqa: PLC0415 - only where it is used
+
+    return SuricataSource(observation, named, settings, flows=flows, deep=deep)

@@ -12,6 +12,9 @@ from capture.enrichment.settings import EnrichmentSettings
 from capture.host.settings import HostSettings
 from capture.snmp.settings import SnmpSettings
 
+Engine = Literal["auto", "tshark", "suricata"]
+FlowEngine = Literal["nfstream", "suricata"]
+
 
 class SyslogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture.syslog:`` block: how lines are received and whose they are.
@@ -58,21 +61,46 @@ class FlowExportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     rejected_per_minute: Annotated[int, Meta(ge=0, le=100_000)] = 60
 
 
+class EveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.eve:`` block: reading what an existing Suricata writes.
+
+    ``positions`` is the folder in which it is kept how far the files that are followed were read.
+    """
+
+    positions: str = ".tapline/positions"
+
+
+class SuricataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.suricata:`` block: the Suricata that a node starts.
+
+    ``rules`` is a folder whose ``*.rules`` it loads; without one there are no alerts. ``home_networks`` are what rules
+    call ``$HOME_NET``.
+    """
+
+    rules: str = ""
+    home_networks: list[str] = field(default_factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])
+
+
 class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture:`` block.
 
     ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
-    ``light`` (flows) or ``deep`` (also resources and documents, where tshark is installed).
+    ``light`` (flows) or ``deep`` (also resources and documents, where what makes them is installed): the
+    ``engine`` ``tshark`` or ``suricata``; ``auto`` is tshark. ``flows`` says what flows are from: ``nfstream``, or
+    ``suricata`` to have that engine alone.
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
-    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` is for lines instead of packets,
-    ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for
-    the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of flows' ends.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
+    ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices
+    that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of
+    flows' ends.
     """
 
     node: str = ""
     depth: Literal["light", "deep"] = "deep"
+    engine: Engine = "auto"
+    flows: FlowEngine = "nfstream"
     idle_timeout: Annotated[int, Meta(ge=1)] = 120
     max_flows: Annotated[int, Meta(ge=1)] = 200_000
     filter: str = ""
@@ -85,6 +113,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     host: HostSettings = field(default_factory=HostSettings)
     docker: DockerSettings = field(default_factory=DockerSettings)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
+    eve: EveSettings = field(default_factory=EveSettings)
+    suricata: SuricataSettings = field(default_factory=SuricataSettings)
 
     @property
     def node_name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -83,6 +83,14 @@ class Sink(Protocol):
 
     def count(self, source: str, counter: str, amount: int = 1) -> None:
         """Add to one of the source's own counters, as ``packets`` or ``ignored.not-ip``."""
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """A sink that can tell when what it was given is safe."""
+
+    def confirm(self) -> bool:
+        """Wait until everything put so far is where it has to go; False where some of it was dropped."""
 
 
 class Source(Protocol):

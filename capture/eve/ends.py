@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Any, Final
+from typing import Final
+
+from msgspec import Struct
 
 from capture.community_id import PORT_PROTOCOLS, community_id, icmp_ports
 from capture.eve.errors import EveError
@@ -21,26 +24,39 @@ _NUMBERS: Final = {name: number for number, name in NAMES.items()} | {
 _ICMP: Final = frozenset({1, 58})
 
 
-def ends_of(event: Event) -> dict[str, Any]:
-    """The fields of :class:`~topics.records.Endpoints`; the community id is Suricata's own where it gives one."""
+class Ends(Struct, frozen=True, gc=False):
+    """The fields of :class:`~topics.records.Endpoints`, in their order."""
+
+    community_id: str = ""
+    source_ip: str = ""
+    destination_ip: str = ""
+    source_port: int = 0
+    destination_port: int = 0
+    transport: str = ""
+    protocol_number: int = 0
+    vlan_id: int = 0
+
+
+def ends_of(event: Event) -> Ends:
+    """The ends of an event; the community id is Suricata's own where it gives one."""
     if not event.src_ip or not event.dest_ip:
-        return {"community_id": event.community_id}
-    source, destination = _packed(event.src_ip), _packed(event.dest_ip)
-    protocol = _number(event.proto)
+        return Ends(event.community_id)
+    source, source_text = _address(event.src_ip)
+    destination, destination_text = _address(event.dest_ip)
+    protocol, transport, with_ports = _transport(event.proto)
     community = event.community_id
     if not community and protocol is not None and len(source) == len(destination):
         community = _community(event, protocol, source, destination)
-    with_ports = protocol in PORT_PROTOCOLS
-    return {
-        "community_id": community,
-        "source_ip": _text(source),
-        "destination_ip": _text(destination),
-        "source_port": event.src_port if with_ports else 0,
-        "destination_port": event.dest_port if with_ports else 0,
-        "transport": "" if protocol is None else NAMES.get(protocol) or f"protocol-{protocol}",
-        "protocol_number": protocol or 0,
-        "vlan_id": event.vlan[-1] if event.vlan else 0,
-    }
+    return Ends(
+        community,
+        source_text,
+        destination_text,
+        event.src_port if with_ports else 0,
+        event.dest_port if with_ports else 0,
+        transport,
+        protocol or 0,
+        event.vlan[-1] if event.vlan else 0,
+    )
 
 
 def _community(event: Event, protocol: int, source: bytes, destination: bytes) -> str:
@@ -54,6 +70,14 @@ def _community(event: Event, protocol: int, source: bytes, destination: bytes) -
     return community_id(protocol, source, destination)
 
 
+@lru_cache(maxsize=1024)
+def _transport(name: str) -> tuple[int | None, str, bool]:
+    """The number of an IP protocol, what it is called here, and whether it has ports."""
+    protocol = _number(name)
+    called = "" if protocol is None else NAMES.get(protocol) or f"protocol-{protocol}"
+    return protocol, called, protocol in PORT_PROTOCOLS
+
+
 def _number(protocol: str) -> int | None:
     """The IP protocol's number; Suricata writes those without a name as ``002``."""
     name = protocol.lower()
@@ -62,12 +86,21 @@ def _number(protocol: str) -> int | None:
     return _NUMBERS.get(name)
 
 
-def _packed(address: str) -> bytes:
+def is_address(text: str) -> bool:
+    """True for what is an IP address."""
     try:
-        return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+        _address(text)
+    except EveError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=65_536)
+def _address(text: str) -> tuple[bytes, str]:
+    """An address as bytes, and in the form that all records have it in."""
+    family = AF_INET6 if ":" in text else AF_INET
+    try:
+        packed = inet_pton(family, text)
     except (OSError, ValueError) as error:
-        raise EveError("eve-address", f"{address[:64]!r} is no IP address") from error
-
-
-def _text(packed: bytes) -> str:
-    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
+        raise EveError("eve-address", f"{text[:64]!r} is no IP address") from error
+    return packed, inet_ntop(family, packed)

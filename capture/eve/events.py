@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Struct, field
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Octet = Annotated[int, Meta(ge=0, le=255)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
-NOTHING = Raw(b"null")
-"""The body of an event that has none of this type."""
-
 
 class Event(Struct, kw_only=True, gc=False):
-    """What every event says; its own part is still JSON."""
+    """What events of every type say."""
 
     timestamp: str
-    event_type: str
     flow_id: int = 0
     src_ip: str = ""
     src_port: Port = 0
@@ -35,17 +31,6 @@ class Event(Struct, kw_only=True, gc=False):
     community_id: str = ""
     host: str = ""
     vlan: list[Annotated[int, Meta(ge=0, le=4095)]] = []
-    tcp: Raw = NOTHING
-    alert: Raw = NOTHING
-    flow: Raw = NOTHING
-    netflow: Raw = NOTHING
-    dns: Raw = NOTHING
-    http: Raw = NOTHING
-    tls: Raw = NOTHING
-    fileinfo: Raw = NOTHING
-    ssh: Raw = NOTHING
-    smb: Raw = NOTHING
-    stats: Raw = NOTHING
 
 
 class AlertPart(Struct, kw_only=True):
@@ -61,7 +46,7 @@ class AlertPart(Struct, kw_only=True):
     metadata: dict[str, list[str] | str] = {}
 
 
-class FlowPart(Struct, kw_only=True):
+class FlowPart(Struct, kw_only=True, gc=False):
     """A flow that has ended; bytes are those of whole frames."""
 
     pkts_toserver: Count = 0
@@ -74,7 +59,13 @@ class FlowPart(Struct, kw_only=True):
     reason: str = ""
 
 
-class NetflowPart(Struct, kw_only=True):
+class BeginPart(Struct, kw_only=True, gc=False):
+    """When the flow began that an alert is about."""
+
+    start: str = ""
+
+
+class NetflowPart(Struct, kw_only=True, gc=False):
     """One direction of a flow that has ended."""
 
     pkts: Count = 0
@@ -83,7 +74,7 @@ class NetflowPart(Struct, kw_only=True):
     end: str = ""
 
 
-class TcpPart(Struct, kw_only=True):
+class TcpPart(Struct, kw_only=True, gc=False):
     """The TCP state and the flags of each direction, as two hex digits."""
 
     tcp_flags: str = ""
@@ -122,14 +113,14 @@ class DnsPart(Struct, kw_only=True):
 
 
 class HeaderPart(Struct, kw_only=True):
-    """One header of a message."""
+    """One header of a message; HTTP/2 lists what is none among them, without a name."""
 
-    name: str
+    name: str = ""
     value: str = ""
 
 
 class HttpPart(Struct, kw_only=True):
-    """A transaction: a request with its response, where that has come."""
+    """A transaction: a request with its response, where that has come; HTTP/2 gives a ``version`` and headers alone."""
 
     hostname: str = ""
     http_port: Port = 0
@@ -139,6 +130,7 @@ class HttpPart(Struct, kw_only=True):
     http_content_type: str = ""
     http_method: str = ""
     protocol: str = ""
+    version: str = ""
     status: Annotated[int, Meta(ge=0, le=65_535)] = 0
     length: Count = 0
     request_headers: list[HeaderPart] = []
@@ -219,3 +211,94 @@ class StatsPart(Struct, kw_only=True):
     flow: dict[str, object] = {}
     tcp: dict[str, object] = {}
     detect: dict[str, object] = {}
+
+
+class QuicPart(Struct, kw_only=True):
+    """A client's hello, as QUIC carries it."""
+
+    version: str = ""
+    sni: str = ""
+    ja3: Fingerprint | None = None
+    ja4: str = ""
+
+
+class Other(Event, kw_only=True, gc=False):
+    """An event of any type."""
+
+    event_type: str
+
+
+class AlertEvent(Event, kw_only=True, tag_field="event_type", tag="alert"):
+    """An event of type ``alert``."""
+
+    alert: AlertPart
+    flow: BeginPart | None = None
+
+
+class FlowEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="flow"):
+    """An event of type ``flow``."""
+
+    flow: FlowPart
+    tcp: TcpPart | None = None
+
+
+class NetflowEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="netflow"):
+    """An event of type ``netflow``."""
+
+    netflow: NetflowPart
+    tcp: TcpPart | None = None
+
+
+class DnsEvent(Event, kw_only=True, tag_field="event_type", tag="dns"):
+    """An event of type ``dns``."""
+
+    dns: DnsPart
+
+
+class HttpEvent(Event, kw_only=True, tag_field="event_type", tag="http"):
+    """An event of type ``http``."""
+
+    http: HttpPart
+
+
+class TlsEvent(Event, kw_only=True, tag_field="event_type", tag="tls"):
+    """An event of type ``tls``."""
+
+    tls: TlsPart
+
+
+class QuicEvent(Event, kw_only=True, tag_field="event_type", tag="quic"):
+    """An event of type ``quic``."""
+
+    quic: QuicPart
+
+
+class FileEvent(Event, kw_only=True, tag_field="event_type", tag="fileinfo"):
+    """An event of type ``fileinfo``."""
+
+    fileinfo: FilePart
+
+
+class SshEvent(Event, kw_only=True, tag_field="event_type", tag="ssh"):
+    """An event of type ``ssh``."""
+
+    ssh: SshPart
+
+
+class SmbEvent(Event, kw_only=True, tag_field="event_type", tag="smb"):
+    """An event of type ``smb``."""
+
+    smb: SmbPart
+
+
+class StatsEvent(Event, kw_only=True, tag_field="event_type", tag="stats"):
+    """An event of type ``stats``."""
+
+    stats: StatsPart
+
+
+Known = (
+    AlertEvent | FlowEvent | NetflowEvent | DnsEvent | HttpEvent | TlsEvent | QuicEvent | FileEvent | SshEvent
+    | SmbEvent | StatsEvent
+)  # fmt: skip
+"""The events of which records are made; JSON is decoded straight into the one that its type names."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
-from capture.eve.events import Event, FlowPart, NetflowPart, TcpPart
+from capture.eve.ends import Ends
+from capture.eve.events import FlowEvent, NetflowEvent, TcpPart
+from capture.eve.times import moment
+from capture.source import Observation
 from topics.records import Flow
 
 _APPLICATIONS: Final = {
@@ -15,26 +19,47 @@ _APPLICATIONS: Final = {
 }  # fmt: skip
 """nDPI's names for Suricata's, where they are not the same in capitals."""
 
+_RESET: Final = "reset"
 _STATES: Final = {
     "syn_sent": "syn", "syn_recv": "syn-ack", "established": "established", "fin_wait1": "closing",
     "fin_wait2": "closing", "close_wait": "closing", "last_ack": "closing", "closing": "closing",
-    "time_wait": "closed", "closed": "closed",
+    "time_wait": "closed", "closed": "closed", _RESET: _RESET,
 }  # fmt: skip
 _OVER: Final = frozenset({"closed", "reset"})
 
 
 def flow_of(
-    event: Event, part: FlowPart, tcp: TcpPart | None, fields: dict[str, Any], flow_id: str, start: int, end: int
+    event: FlowEvent, observation: Observation, identity: str, ends: Ends, *, flow_id: str, reason: str = ""
 ) -> Flow:
-    """The final record of a flow: Suricata tells of it once, when it has ended."""
-    state = _state(tcp)
+    """The final record of a flow: Suricata tells of it once, when it has ended.
+
+    ``reason`` is why it was ended, in Suricata's words, for who knows it better than the event.
+    """
+    part, tcp = event.flow, event.tcp
+    end = moment(part.end or event.timestamp)
+    start = moment(part.start or event.timestamp)
+    state, end_reason = _ended(reason or part.reason, _last_state(tcp))
     return Flow(
-        **_own(event, fields, start, end),
+        id=identity,
+        time=end,
+        node=observation.node,
+        observation_point=observation.observation_point,
+        community_id=ends.community_id,
+        source_ip=ends.source_ip,
+        destination_ip=ends.destination_ip,
+        source_port=ends.source_port,
+        destination_port=ends.destination_port,
+        transport=ends.transport,
+        protocol_number=ends.protocol_number,
+        vlan_id=ends.vlan_id,
         record="final",
         flow_id=flow_id,
+        start=min(end, start),
+        end=end,
+        ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=_end_reason(part.reason, state),
+        end_reason=end_reason,
         tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
         tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
         delta_source_bytes=part.bytes_toserver,
@@ -48,18 +73,33 @@ def flow_of(
     )
 
 
-def netflow_of(
-    event: Event, part: NetflowPart, tcp: TcpPart | None, fields: dict[str, Any], flow_id: str, start: int, end: int
-) -> Flow:
+def netflow_of(event: NetflowEvent, observation: Observation, identity: str, ends: Ends, *, flow_id: str) -> Flow:
     """The final record of one direction: the other one is told of by an event of its own."""
-    state = _state(tcp)
+    part, tcp = event.netflow, event.tcp
+    end = moment(part.end or event.timestamp)
+    start = moment(part.start or event.timestamp)
+    state, end_reason = _ended("", _last_state(tcp))
     return Flow(
-        **_own(event, fields, start, end),
+        id=identity,
+        time=end,
+        node=observation.node,
+        observation_point=observation.observation_point,
+        community_id=ends.community_id,
+        source_ip=ends.source_ip,
+        destination_ip=ends.destination_ip,
+        source_port=ends.source_port,
+        destination_port=ends.destination_port,
+        transport=ends.transport,
+        protocol_number=ends.protocol_number,
+        vlan_id=ends.vlan_id,
         record="final",
         flow_id=flow_id,
+        start=min(end, start),
+        end=end,
+        ip_version=6 if ":" in ends.source_ip else 4,
         application=application(event.app_proto),
         state=state,
-        end_reason=_end_reason("", state),
+        end_reason=end_reason,
         tcp_flags_source=_flags(tcp.tcp_flags) if tcp else 0,
         delta_source_bytes=part.bytes,
         delta_source_packets=part.pkts,
@@ -68,31 +108,30 @@ def netflow_of(
     )
 
 
+@lru_cache(maxsize=1024)
 def application(name: str) -> str:
     """What nDPI calls an application protocol of Suricata; empty where none was found."""
     found = _APPLICATIONS.get(name)
     return name.upper() if found is None else found
 
 
-def _own(event: Event, fields: dict[str, Any], start: int, end: int) -> dict[str, Any]:
-    """The fields of an event, at the flow's end."""
-    version = 6 if ":" in event.src_ip else 4
-    return fields | {"time": end, "start": min(start, end), "end": end, "ip_version": version}
+@lru_cache(maxsize=1024)
+def _ended(reason: str, tcp_state: str) -> tuple[str, str]:
+    """The state of a flow, and why it ended."""
+    state = _STATES.get(tcp_state, "")
+    if state in _OVER:
+        return state, "end"
+    return state, "forced" if reason in {"forced", "shutdown"} else "idle"
 
 
-def _state(tcp: TcpPart | None) -> str:
+def _last_state(tcp: TcpPart | None) -> str:
     if tcp is None:
         return ""
     # An abort leaves the state closed, and only the flag tells.
-    return "reset" if tcp.rst else _STATES.get(tcp.state, "")
+    return _RESET if tcp.rst else tcp.state
 
 
-def _end_reason(reason: str, state: str) -> str:
-    if state in _OVER:
-        return "end"
-    return "forced" if reason in {"forced", "shutdown"} else "idle"
-
-
+@lru_cache(maxsize=1024)
 def _flags(text: str) -> int:
     """TCP flags of two hex digits; 0 where it is none."""
     try:

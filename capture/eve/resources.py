@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
-from ipaddress import ip_address
+from functools import cache
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from capture.eve.ends import is_address
 from capture.eve.errors import EveError
 from capture.eve.events import (
-    Answer,
     DnsPart,
     Event,
     FilePart,
     HeaderPart,
     HttpPart,
+    QuicPart,
     SmbPart,
     SshPart,
     SshSide,
     TlsPart,
 )
 from capture.eve.times import moment
+from capture.tshark.certificates import Parsed, parse
 from topics.records import Certificate, Dns, File, Http, Smb, Ssh, Tls
 
 Fields = Iterator[dict[str, Any]]
 
-_QUESTIONS: Final = frozenset({"query", "request"})
-_ANSWERS: Final = frozenset({"answer", "response"})
+_IS_QUESTION: Final = {"query": True, "request": True, "answer": False, "response": False}
 _ADDRESSES: Final = frozenset({"A", "AAAA"})
 _LABEL_LIMIT: Final = 512
 _MOST: Final = 256
 """Most answers, names or headers of one event that a record carries."""
+
+_CHAIN: Final = 32
+"""Most certificates of a chain."""
 
 _UNSAFE_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
@@ -37,49 +44,55 @@ _OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
 
 def dns_of(_event: Event, part: DnsPart) -> Fields:
     """A DNS message; of version 1 each answer is a message of its own."""
-    if part.type not in _QUESTIONS | _ANSWERS:
+    is_question = _IS_QUESTION.get(part.type)
+    if is_question is None:
         raise EveError("eve-type", f"Expected `query` or `answer`, got {part.type[:32]!r} - at `$.dns.type`")
-    is_question = part.type in _QUESTIONS
-    question = part.queries[0] if part.queries else Answer(rrname=part.rrname, rrtype=part.rrtype)
+    name, kind = part.rrname, part.rrtype
+    if part.queries:
+        name, kind = part.queries[0].rrname, part.queries[0].rrtype
     answers = [] if is_question else _answers(part)[:_MOST]
     dns = Dns(
         type="query" if is_question else "answer",
         message_id=part.id,
-        query_name=question.rrname,
-        query_type=question.rrtype,
+        query_name=name,
+        query_type=kind,
         response_code="" if is_question else part.rcode,
         answers=answers,
-        resolved_ips=[data for _, kind, data in answers if kind in _ADDRESSES and _is_address(data)],
-        flags=[name for name in ("aa", "tc", "rd", "ra", "z") if getattr(part, name)],
+        resolved_ips=[data for _, kind, data in answers if kind in _ADDRESSES and is_address(data)],
+        flags=_flags(part.aa, part.tc, part.rd, part.ra, part.z),
         truncated=part.tc,
-        operation=_OPERATIONS.get(part.opcode, str(part.opcode)),
+        operation=_OPERATIONS[part.opcode] if part.opcode in _OPERATIONS else str(part.opcode),
     )
-    dns.flags = [flag.upper() for flag in dns.flags]
-    data = ", ".join(data for _, _, data in answers if data)
-    label = f"query {dns.query_type}" if is_question else f"answer {dns.query_type} {dns.response_code} {data}"
+    if is_question:
+        label = f"query {kind}"
+    else:
+        label = f"answer {kind} {dns.response_code} {', '.join([data for _, _, data in answers if data])}"
     yield {"group": "dns", "uri": dns.query_name, "label": label.rstrip()[:_LABEL_LIMIT], "dns": dns}
 
 
 def http_of(event: Event, part: HttpPart) -> Fields:
     """A request; where its response has come, that as well."""
-    host = part.hostname
+    asked = _headers(part.request_headers)
+    # HTTP/2 names the host and the method in its own headers.
+    host = part.hostname or _value(asked, ":authority")
     url = part.url
     if "://" not in url and host:
         port = part.http_port or event.dest_port
         named = host if port in {0, 80} or ":" in host else f"{host}:{port}"
         url = f"http://{named}{url if url.startswith('/') else f'/{url}'}"
-    version = part.protocol.removeprefix("HTTP/")
+    version = part.protocol.removeprefix("HTTP/") or part.version
+    method = part.http_method or _value(asked, ":method")
     request = Http(
         type="request",
         version=version,
-        method=part.http_method,
+        method=method,
         host=host,
         uri=part.url,
         user_agent=part.http_user_agent,
         referrer=part.http_refer,
-        headers=_headers(part.request_headers),
+        headers=asked,
     )
-    yield {"group": "url", "uri": url, "label": f"{part.http_method} {url}".strip()[:_LABEL_LIMIT], "http": request}
+    yield {"group": "url", "uri": url, "label": f"{method} {url}".strip()[:_LABEL_LIMIT], "http": request}
     if not part.status:
         return
     headers = _headers(part.response_headers)
@@ -91,7 +104,7 @@ def http_of(event: Event, part: HttpPart) -> Fields:
         status_code=part.status,
         content_type=part.http_content_type,
         body_bytes=part.length,
-        server=next((value for name, value in headers if name.lower() == "server"), ""),
+        server=_value(headers, "server"),
         headers=headers,
     )
     label = f"{part.status} {part.http_content_type}".rstrip()
@@ -99,7 +112,7 @@ def http_of(event: Event, part: HttpPart) -> Fields:
 
 
 def tls_of(event: Event, part: TlsPart) -> Fields:
-    """A client's hello, the server's where something is known of it, and the certificate."""
+    """A client's hello, the server's where something is known of it, and the certificates."""
     client = Tls(
         type="client-hello",
         server_name=part.sni,
@@ -117,20 +130,59 @@ def tls_of(event: Event, part: TlsPart) -> Fields:
             ja3s=part.ja3s.hash if part.ja3s else "",
         )
         yield {"group": "tls", "uri": uri, "label": f"server-hello {server.version}".rstrip(), "tls": server}
-    if part.subject or part.fingerprint:
-        certificate = Certificate(
-            subject=part.subject,
-            issuer=part.issuerdn,
-            serial_number=part.serial.replace(":", "").lower(),
-            not_before=moment(part.notbefore) if part.notbefore else 0,
-            not_after=moment(part.notafter) if part.notafter else 0,
-            alternative_names=part.subjectaltname[:_MOST],
-            sha1=part.fingerprint.replace(":", "").lower(),
-            self_signed=bool(part.subject) and part.subject == part.issuerdn,
-            server_name=part.sni,
-            der=part.certificate or (part.chain[0] if part.chain else ""),
-        )
+    chain = chain_of(part)
+    for position, parsed in enumerate(chain):
+        certificate = replace(parsed.certificate, position=position, server_name=part.sni)
+        if not position and not certificate.subject:
+            certificate = replace(_told(part), **_hashes(certificate))
+        yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": parsed.pem, "x509": certificate}
+    if not chain and (part.subject or part.fingerprint):
+        certificate = _told(part)
         yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": certificate.subject, "x509": certificate}
+
+
+def chain_of(part: TlsPart) -> list[Parsed]:
+    """The certificates that were logged whole, the server's own first."""
+    encoded = part.chain or ([part.certificate] if part.certificate else [])
+    chain = []
+    for text in encoded[:_CHAIN]:
+        try:
+            chain.append(parse(b64decode(text, validate=True)))
+        except ValueError as error:
+            raise EveError("eve-type", f"Expected a certificate in base64, got {text[:32]!r} - at `$.tls`") from error
+    return chain
+
+
+def _told(part: TlsPart) -> Certificate:
+    """The server's certificate, as far as Suricata tells of it in words."""
+    return Certificate(
+        subject=part.subject,
+        issuer=part.issuerdn,
+        serial_number=part.serial.replace(":", "").lower(),
+        not_before=moment(part.notbefore) if part.notbefore else 0,
+        not_after=moment(part.notafter) if part.notafter else 0,
+        alternative_names=part.subjectaltname[:_MOST],
+        sha1=part.fingerprint.replace(":", "").lower(),
+        self_signed=bool(part.subject) and part.subject == part.issuerdn,
+        server_name=part.sni,
+    )
+
+
+def _hashes(certificate: Certificate) -> dict[str, str]:
+    return {name: getattr(certificate, name) for name in ("md5", "sha1", "sha256", "der")}
+
+
+def quic_of(event: Event, part: QuicPart) -> Fields:
+    """A client's hello; the packets of a server, and those that go on, tell nothing of it."""
+    if not part.sni and not part.ja3 and not part.ja4:
+        return
+    client = Tls(
+        type="client-hello",
+        server_name=part.sni,
+        ja3=part.ja3.hash if part.ja3 else "",
+        ja4=part.ja4,
+    )
+    yield {"group": "tls", "uri": part.sni or event.dest_ip, "label": "client-hello", "tls": client}
 
 
 def file_of(event: Event, part: FilePart) -> Fields:
@@ -189,12 +241,18 @@ def _answers(part: DnsPart) -> list[tuple[str, str, str]]:
 
 
 def _headers(headers: list[HeaderPart]) -> list[tuple[str, str]]:
-    return [(header.name, header.value) for header in headers[:_MOST] if header.name.lower() not in _UNSAFE_HEADERS]
+    return [
+        (header.name, header.value)
+        for header in headers[:_MOST]
+        if header.name and header.name.lower() not in _UNSAFE_HEADERS
+    ]
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+def _value(headers: list[tuple[str, str]], wanted: str) -> str:
+    """The first header of a name; empty where there is none."""
+    return next((value for name, value in headers if name.lower() == wanted), "")
+
+
+@cache
+def _flags(*given: bool) -> list[str]:
+    return [name for name, is_set in zip(("AA", "TC", "RD", "RA", "Z"), given, strict=True) if is_set]

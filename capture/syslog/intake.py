@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Final
 
-from msgspec.structs import replace
-
 from capture.eve.decoder import EveDecoder
 from capture.eve.errors import EveError
 from capture.network.addresses import plain_address
@@ -16,10 +14,10 @@ from capture.source import Observation, Sink
 from capture.syslog.message import REASONS, Parser
 from capture.syslog.producers import Producers
 from capture.syslog.rejected import Rejected
-from capture.syslog.timeline import Timeline
+from capture.syslog.timeline import Timeline, moved
 from topics.catalog import DOCUMENT, METRIC
 from topics.partitions import digest
-from topics.records import WINDOW_SECONDS, Document, Flow, Metric, Record
+from topics.records import WINDOW_SECONDS, Document, Metric
 
 NAME: Final = "syslog"
 GROUP: Final = "Syslog"
@@ -145,13 +143,13 @@ class Intake:
             self._reject(line, error.reason, error.detail)
             return False
         for topic, key, record in made:
-            moved, time = record, self._timeline.date(record.time)
+            time = self._timeline.date(record.time)
             if self._timeline.window != self._window:
                 self._turn()
             if time != record.time:
                 self._sink.count(NAME, "time-not-believed")
-                moved = _moved(record, time)
-            self._sink.put(topic, key, moved, self._window)
+                record = moved(record, time)  # noqa: PLW2901
+            self._sink.put(topic, key, record, self._window)
         return True
 
     def _turn(self) -> None:
@@ -180,10 +178,3 @@ class Intake:
             source=NAME,
         )
         self._sink.put(METRIC, f"{GROUP}\0{sample.key}", sample, self._window)
-
-
-def _moved(record: Record, time: int) -> Record:
-    """A record at another time; a flow, whose time is its end, keeps its length."""
-    if isinstance(record, Flow):
-        return replace(record, time=time, start=record.start + time - record.time, end=time)
-    return replace(record, time=time)

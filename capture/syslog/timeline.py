@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from capture.source import window_of
+from topics.records import Flow, Record
 
 EARLY: Final = 5 * 60 * 1_000_000
 LATE: Final = 7 * 24 * 60 * 60 * 1_000_000
@@ -47,3 +50,10 @@ class Timeline:
                     self.window = window_of(own)
                 return own
         return self._reached or received
+
+
+def moved(record: Record, time: int) -> Record:
+    """A record at another time; a flow, whose time is its end, keeps its length."""
+    if isinstance(record, Flow):
+        return replace(record, time=time, start=record.start + time - record.time, end=time)
+    return replace(record, time=time)

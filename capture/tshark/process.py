@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from topics.errors import TaplineError
 
 _LAST_WORDS = 50
 _STOP_SECONDS = 10.0
+_CHUNK_SECONDS = 0.2
 _NO_NEWS = ("Running as user ",)
 
 
@@ -60,12 +62,34 @@ class Pipeline:
         if output:
             yield from output
 
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The same as it comes, at most ``size`` bytes at once; an empty one now and then, when nothing comes."""
+        output = self._processes[-1].stdout
+        while output:
+            if not select.select([output], [], [], _CHUNK_SECONDS)[0]:
+                yield b""
+                continue
+            chunk = os.read(output.fileno(), size)
+            if not chunk:
+                return
+            yield chunk
+
     def stop(self) -> None:
         """Let the first command end, and with it the others; from any thread, also before the start."""
         with self._lock:
             self._stopping = True
             if self._processes and self._processes[0].poll() is None:
                 self._processes[0].terminate()
+
+    def kill(self) -> None:
+        """End all commands at once, whatever they are doing; from any thread."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+
+    def said(self) -> list[str]:
+        """The last lines of the first command on standard error so far."""
+        return list(self._said[0]) if self._said else []
 
     def finish(self) -> list[tuple[int, list[str]]]:
         """Wait for all to end; of each the exit code and its last lines on standard error."""

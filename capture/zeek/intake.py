@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from capture.source import Observation, Sink
 from capture.syslog.rejected import Rejected
+from capture.windows import Windows
 from capture.zeek import NAME
 from capture.zeek.decoder import Placed, ZeekDecoder
 from capture.zeek.errors import ZeekError
 from capture.zeek.reading import LogFile, Read
-from capture.zeek.windows import Windows
 from topics.partitions import digest
 
 WAIT: Final = 5 * 60 * 1_000_000
@@ -39,7 +39,7 @@ class Intake:
     def __init__(self, observation: Observation, sink: Sink, first: int) -> None:
         self._observation = observation
         self._sink = sink
-        self._windows = Windows(sink, first)
+        self._windows = Windows(sink, NAME, first)
         self._counts: Counter[str] = Counter()
         self._decoder = ZeekDecoder(observation, self._count)
         self._waiting: deque[tuple[int, LogFile, Read]] = deque()

@@ -10,18 +10,36 @@ from tapline.commands.state import State
 @click.command()
 @click.argument("captures", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(
-    "--depth", type=click.Choice(["light", "deep"]), help="Flows alone, or all tshark sees (default: capture.depth)."
+    "--depth",
+    type=click.Choice(["light", "deep"]),
+    help="Flows alone, or all that an engine sees (default: capture.depth).",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "tshark", "suricata"]),
+    help="What makes resources and documents (default: capture.engine).",
+)
+@click.option(
+    "--flows",
+    type=click.Choice(["nfstream", "suricata"]),
+    help="What flows are from; suricata is that engine alone (default: capture.flows).",
 )
 @click.option("--metrics-port", type=int, default=-1, help="Port of /metrics (0: a free one, -1, the default: none).")
 @click.option("--json", "as_json", is_flag=True, help="The summary of each source as one JSON object a line.")
 @click.pass_context
 def command(
-    ctx: click.Context, captures: tuple[str, ...], *, depth: str | None, metrics_port: int, as_json: bool
+    ctx: click.Context,
+    captures: tuple[str, ...],
+    *,
+    depth: str | None,
+    engine: str | None,
+    flows: str | None,
+    metrics_port: int,
+    as_json: bool,
 ) -> None:
     """Read packets, logs, what devices and machines tell of themselves, and publish their records to Kafka.
 
     A source is a capture file, - for standard input, an interface, or one of those below.
-
     Files are read one after the other, interfaces and what listens all at once until SIGTERM. Reading a file again adds
     nothing; one that was interrupted is completed by reading it again.
 
@@ -30,6 +48,8 @@ def command(
     tapline capture eth0 eth1 --metrics-port 9610
     ssh router tcpdump -w - | tapline capture -
     tapline capture syslog:udp://0.0.0.0:5514 syslog:tcp://0.0.0.0:5514
+    tapline capture eth0 --engine suricata
+    tapline capture eve:follow:/var/log/suricata/eve.json
     tapline capture zeek:logs/2021-06-01
     tapline capture netflow:udp://0.0.0.0:2055 sflow:udp://0.0.0.0:6343
     tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
@@ -37,6 +57,8 @@ def command(
     from tapline.commands.capturing import capture, print_summaries
 
     state: State = ctx.obj
-    summaries = capture(state.configuration, captures, depth=depth, metrics_port=metrics_port)
+    summaries = capture(
+        state.configuration, captures, depth=depth, engine=engine, flows=flows, metrics_port=metrics_port
+    )
     print_summaries(summaries, as_json=as_json)
     ctx.exit(1 if any(summary.problem for summary in summaries) else 0)

@@ -16,6 +16,8 @@ from msgspec import Struct
 from capture import metrics
 from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import NAME as DOCKER
+from capture.eve import NAME as EVE
+from capture.eve.following import EveFollower
 from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
@@ -36,10 +38,10 @@ from tapline.process.metrics import MetricsServer
 from tapline.process.signals import on_stop_signal
 from topics.errors import TaplineError
 
-_ENGINE = "nfstream"
-"""The engine whose packet counts are the capture's: it sees every packet, as any other does again."""
+_ENGINES = ("nfstream", "suricata")
+"""The engines that count a capture's packets: the first that was run has seen them all, as any other does again."""
 
-_OF_LINES = (SYSLOG, ZEEK)
+_OF_LINES = (SYSLOG, ZEEK, EVE)
 """The sources that read lines instead of packets."""
 
 _OF_DATAGRAMS = (NETFLOW, SFLOW)
@@ -48,10 +50,10 @@ _OF_DATAGRAMS = (NETFLOW, SFLOW)
 _ASKED = (SNMP, HOST, DOCKER)
 """The sources whose readings are those of a summary."""
 
-_WITH_BYTES = (_ENGINE, *_OF_LINES, *_OF_DATAGRAMS, SNMPTRAP)
-"""The sources whose bytes are those of a summary."""
+_WITH_BYTES = (*_OF_LINES, *_OF_DATAGRAMS, SNMPTRAP)
+"""The sources other than engines whose bytes are those of a summary."""
 
-_IGNORING = frozenset({_ENGINE, ZEEK, *_OF_DATAGRAMS})
+_IGNORING = frozenset({*_ENGINES, ZEEK, *_OF_DATAGRAMS})
 """The sources whose ``ignored`` are those of a summary."""
 
 _TOLD = frozenset({"lines", "packets", "bytes", "readings", "traps"})
@@ -88,7 +90,13 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 def capture(
-    configuration: Configuration, captures: Sequence[str], *, depth: str | None = None, metrics_port: int = -1
+    configuration: Configuration,
+    captures: Sequence[str],
+    *,
+    depth: str | None = None,
+    engine: str | None = None,
+    flows: str | None = None,
+    metrics_port: int = -1,
 ) -> list[Summary]:
     """Publish each capture's records and say what became of each.
 
@@ -96,7 +104,8 @@ def capture(
     there; one that breaks off later has a ``problem``, and the next one is read.
     """
     settings = configuration.capture
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | ({"depth": depth} if depth else {}), CaptureSettings)
+    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
+    settings = msgspec.convert(msgspec.structs.asdict(settings) | asked, CaptureSettings)
     if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
     health = Health()
@@ -194,7 +203,11 @@ def _one_by_one(
 def _live(
     configuration: Configuration, opened: Sequence[_Opened], progress: CaptureProgress, health: Health
 ) -> list[Summary]:
-    """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted."""
+    """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted.
+
+    Files that are followed can wait: where there is nothing else, nothing is dropped.
+    """
+    waits = all(isinstance(source, EveFollower) for _, _, sources in opened for source in sources)
     nodes: list[tuple[str, CaptureNode]] = []
     errors: list[BaseException] = []
 
@@ -211,7 +224,7 @@ def _live(
 
     dropped = _dropped()
     with KafkaPublisher(
-        configuration.kafka, live=True, queue_megabytes=configuration.capture.queue_megabytes
+        configuration.kafka, live=not waits, queue_megabytes=configuration.capture.queue_megabytes
     ) as publisher:
         for name, observation, sources in opened:
             node = CaptureNode(observation, sources, publisher)
@@ -234,11 +247,12 @@ def _live(
 
 def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
     counted: dict[str, dict[str, int]] = {"rejected": {}, "ignored": {}, "dropped": {}, "events": {}}
+    engine = next((engine for engine in _ENGINES if node.counts[engine, "packets"]), _ENGINES[0])
     for (source, counter), amount in node.counts.items():
         family, _, reason = counter.partition(".")
         if family in {"rejected", "dropped"} or (source in _IGNORING and family == "ignored"):
             counted[family][reason] = counted[family].get(reason, 0) + amount
-        elif source != _ENGINE and counter not in _TOLD:
+        elif source != engine and counter not in _TOLD:
             counted["events"][f"{source}.{counter}"] = amount
     for reason, amount in _dropped().items():
         lost = amount - dropped_before.get(reason, 0)
@@ -248,12 +262,12 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         source=name,
         stream=node.observation.stream,
         node=node.observation.producer,
-        packets=sum(node.counts[source, "packets"] for source in (_ENGINE, *_OF_DATAGRAMS)),
-        bytes=sum(node.counts[source, "bytes"] for source in _WITH_BYTES),
+        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS)),
+        bytes=sum(node.counts[source, "bytes"] for source in (engine, *_WITH_BYTES)),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
         readings=sum(node.counts[source, "readings"] for source in _ASKED),
         traps=node.counts[SNMPTRAP, "traps"],
-        flow_bytes=node.counts[_ENGINE, "bytes"] - node.counts[_ENGINE, "ignored_bytes"],
+        flow_bytes=node.counts[engine, "bytes"] - node.counts[engine, "ignored_bytes"],
         records=dict(node.announced),
         rejected=counted["rejected"],
         ignored=counted["ignored"],

@@ -65,11 +65,20 @@ class Printer:
         """The records themselves are the result here; `tapline capture` tells the counts."""
 
 
-def read(settings: CaptureSettings, captures: Sequence[str], depth: str | None, *, as_json: bool) -> int:
+def read(
+    settings: CaptureSettings,
+    captures: Sequence[str],
+    depth: str | None = None,
+    engine: str | None = None,
+    flows: str | None = None,
+    *,
+    as_json: bool,
+) -> int:
     """Print the records of each capture; 1 when one of them could not be read, else 0."""
+    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
     # Whoever looks takes nothing from a node that runs: what that has read of the host is its own.
-    own = {"host": HostSettings(state_file="")} | ({"depth": depth} if depth else {})
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | own, CaptureSettings)
+    own = {"host": HostSettings(state_file="")}
+    settings = msgspec.convert(msgspec.structs.asdict(settings) | asked | own, CaptureSettings)
     if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     code = 0

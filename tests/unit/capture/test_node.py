@@ -318,3 +318,18 @@ def test_counts_are_kept_by_source():
         FILE, lambda sink: [sink.count("one", "packets", 3), sink.count("one", "packets"), sink.count("two", "packets")]
     )
     assert node.counts == {("one", "packets"): 4, ("two", "packets"): 1}
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_was_put_is_confirmed_once_it_is_sent(*, taken):
+    confirmed = []
+
+    def script(sink):
+        put_flows(sink, range(3), 0)
+        confirmed.append(
+            (sink.confirm(), publisher.flushed, sum(len(message.records) for message in publisher.batches))
+        )
+
+    publisher = KeepingPublisher(refuse=lambda _topic, records: bool(records) and not taken)
+    run(LIVE, script, publisher=publisher)
+    assert confirmed == [(taken, 1, 3 if taken else 0)]

@@ -1,17 +1,16 @@
-"""In which window a record of a log counts."""
+"""In which window a record counts that is told of some time after it was."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from capture.source import Sink, window_of
-from capture.zeek import NAME
 from topics.records import WINDOW_SECONDS
 
 ALLOWANCE: Final = 10 * 60
 """How many seconds of event time a window stays open after a later one began.
 
-A line is written when Zeek has done with what it tells of: a connection up to five minutes after its last packet.
+A line is written when Zeek or Suricata has done with what it tells of: a connection some minutes after its last packet.
 """
 
 
@@ -19,14 +18,17 @@ class Windows:
     """Finds each record's window, which is that of its own time while that is open, and closes those that are over.
 
     A record that comes later than its window was closed counts in the oldest that is open: windows never run
-    backwards. ``reached`` is the latest time so far (epoch microseconds).
+    backwards. ``name`` is the source's, ``reached`` the latest time so far (epoch microseconds), ``allowance`` how many
+    seconds a window stays open.
     """
 
-    def __init__(self, sink: Sink, first: int) -> None:
+    def __init__(self, sink: Sink, name: str, first: int, *, allowance: int = ALLOWANCE) -> None:
         self.reached = first
         self._sink = sink
+        self._name = name
+        self._allowance = allowance
         self._top = window_of(first)
-        self._oldest = self._top - ALLOWANCE
+        self._oldest = self._top - allowance
 
     def reach(self, time: int) -> None:
         """A line of this time has come; what was put until now is in windows that may close."""
@@ -36,14 +38,14 @@ class Windows:
         window = window_of(time)
         if window > self._top:
             self._top = window
-            if window - ALLOWANCE > self._oldest:
-                self._oldest = window - ALLOWANCE
-                self._sink.advance(NAME, self._oldest - WINDOW_SECONDS)
+            if window - self._allowance > self._oldest:
+                self._oldest = window - self._allowance
+                self._sink.advance(self._name, self._oldest - WINDOW_SECONDS)
 
     def place(self, time: int) -> int:
         """The window of a record of this time."""
         window = window_of(time)
         if window >= self._oldest:
             return window
-        self._sink.count(NAME, "late")
+        self._sink.count(self._name, "late")
         return self._oldest
