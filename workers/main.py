@@ -22,10 +22,9 @@ from workers.engine_monitor import ENGINE_PARTITION
 from workers.environment import Environment
 from workers.kafka.agents import PartitionAgents
 from workers.kafka.app import build_app, run_app
-from workers.kafka.message_reader import MessageReader
-from workers.kafka.policy_reader import PolicyReader
 from workers.kafka.silence import SilenceWatch, closing_markers, silence_alert
 from workers.kafka.store_reader import read_states, read_stores
+from workers.kafka.topic_reader import TopicReader
 from workers.kafka.watchdog import LoopWatchdog, OffsetWatchdog, leave
 from workers.policy import PolicyKeeper
 from workers.scripting.budget import Budget
@@ -114,7 +113,7 @@ class _Process:
         self._health = health.component("worker", stall_seconds=settings.stall_timeout)
         self._settings = settings
         self._kafka = kafka
-        self._messages: MessageReader | None = None
+        self._messages: TopicReader | None = None
         self._partitions = partitions
         self._environment = Environment(settings, scripts, partitions)
         self._reloader = ScriptReloader(self._environment, folders)
@@ -122,7 +121,7 @@ class _Process:
         self._policy.load()
         self._policy.add(read_entries(kafka).values())
         self._policy.check()
-        self._entries = PolicyReader(kafka, partitions[POLICY.kind], self._policy.add)
+        self._entries = TopicReader(kafka, POLICY, partitions[POLICY.kind], self._policy.add)
         self._agents = PartitionAgents(
             app,
             {topic.name(kafka.prefix): topic for topic in topics},
@@ -167,7 +166,7 @@ class _Process:
     async def _listen(self) -> None:
         """Read messages of scripts from when some script wants them."""
         if self._messages is None and any(listens(each.monitor) for each in self._environment.scripts.scripts):
-            self._messages = MessageReader(self._kafka, self._partitions[MESSAGE.kind], self._agents.board)
+            self._messages = TopicReader(self._kafka, MESSAGE, self._partitions[MESSAGE.kind], self._agents.board.add)
             self._messages.start()
 
     async def _beat(self) -> None:

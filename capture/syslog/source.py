@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
-import select
 import selectors
 import time
-from collections.abc import Iterator
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
+from capture.chunks import Chunks
 from capture.network.addresses import Address
-from capture.packets.files import STANDARD_INPUT, Progress
+from capture.packets.files import Progress
 from capture.settings import SyslogSettings
 from capture.source import Observation, Sink
 from capture.syslog.datagrams import DatagramListener
 from capture.syslog.framing import Framer
 from capture.syslog.intake import NAME, Intake
 from capture.syslog.streams import Connection, StreamListener
-from topics.errors import TaplineError
 
 _WAIT: Final = 0.2
 _HOUSEKEEPING: Final = 1.0
-_CHUNK: Final = 1 << 18
 _LAST_ROUNDS: Final = 1000
 _log = logging.getLogger("tapline.capture")
 
@@ -123,8 +119,7 @@ class SyslogFile:
         self._path = path
         self._settings = settings
         self._zone = zone
-        self._progress = progress
-        self._stopping = False
+        self._chunks = Chunks(path, is_file=observation.is_file, progress=progress)
 
     @property
     def name(self) -> str:
@@ -136,12 +131,12 @@ class SyslogFile:
         received = Path(self._path).stat().st_mtime_ns // 1000 if is_file else _now()
         intake = Intake(self._observation, self._settings, self._zone, sink, received)
         framer = Framer(self._settings.longest_line, by_line=True)
-        for chunk in self._chunks():
+        for chunk in self._chunks:
             if not is_file:
                 intake.at(_now())
             if chunk:
                 intake.take(framer.feed(chunk), "")
-        if self._stopping and is_file:
+        if self._chunks.stopping and is_file:
             return
         lines, _ = framer.end()
         intake.take(lines, "")
@@ -152,29 +147,7 @@ class SyslogFile:
         intake.finish()
 
     def stop(self) -> None:
-        self._stopping = True
-
-    def _chunks(self) -> Iterator[bytes]:
-        """What there is to read; of a stream an empty chunk now and then, when nothing comes."""
-        read = 0
-        try:
-            descriptor = os.dup(0) if self._path == STANDARD_INPUT else os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                while not self._stopping:
-                    if not self._observation.is_file and not select.select([descriptor], [], [], _WAIT)[0]:
-                        yield b""
-                        continue
-                    chunk = os.read(descriptor, _CHUNK)
-                    if not chunk:
-                        return
-                    yield chunk
-                    read += len(chunk)
-                    if self._progress is not None:
-                        self._progress(read)
-            finally:
-                os.close(descriptor)
-        except OSError as problem:
-            raise TaplineError(f"cannot read {self._path}: {problem.strerror}") from problem
+        self._chunks.stop()
 
 
 def _now() -> int:
