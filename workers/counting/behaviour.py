@@ -27,7 +27,7 @@ from workers.counting.behaviour_groups import (
     second_code,
 )
 from workers.counting.coded import CODE_BITS, CODES, MOST_COUNT, packed
-from workers.counting.columns import Ints, Numbering, bytes_by_owner, summed
+from workers.counting.columns import Ints, Numbering, bytes_by_owner, counted, summed
 from workers.counting.contacts import ContactColumns, contact_partials
 from workers.counting.flow_counters import NumberedFlowCounters, subnet_of
 from workers.counting.flow_kinds import ACK, KINDS
@@ -315,7 +315,7 @@ def _add_events(
 ) -> None:
     """What records count as by their kind alone."""
     number = len(codes)
-    pairs, counts = np.unique(ends.astype(np.int64) * number + kinds, return_counts=True)
+    pairs, counts = counted(ends.astype(np.int64) * number + kinds)
     hosts, of_pair = pairs // number, pairs % number
     by_code: dict[int, list[int]] = {}
     for kind in np.unique(of_pair).tolist():
@@ -334,7 +334,7 @@ def _add_seconds(triples: Triples, kinds: NDArray[np.int32], ends: NDArray[np.in
     rows = np.flatnonzero(of_kind >= 0)
     first = np.array([second_code(role, kind) for kind in range(len(SECOND_KINDS))], np.int64)
     codes = first[of_kind[rows]] + starts[rows] // 1_000_000 % 60
-    keys, counts = np.unique((ends[rows].astype(np.int64) << CODE_BITS) | codes, return_counts=True)
+    keys, counts = counted((ends[rows].astype(np.int64) << CODE_BITS) | codes)
     triples.add_keys(keys, counts)
 
 

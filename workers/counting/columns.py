@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+
+_SHORT_BITS: Final = 32
+_MOST_TO_LIST: Final = 1 << 22
+"""Keys below this are counted in a list of all there can be."""
 
 
 class Numbering(dict[str, int]):
@@ -27,10 +31,46 @@ def summed(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:
     return keys[begins], np.add.reduceat(counts, begins) if len(begins) else counts
 
 
-def distinct(values: Ints) -> Ints:
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
     """Every value once, in order; for numbers that all differ faster than :func:`numpy.unique`."""
     values = np.sort(values)
-    return values[np.diff(values, prepend=-1) != 0]  # type: ignore[no-any-return]
+    return values[_first_ones(values)]
+
+
+def distinct_pairs(owners: NDArray[Any], members: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Each pair of two small numbers once, in order: of the owners, then of the members.
+
+    Most of the time goes into sorting, and numbers of 32 bits are sorted in half the time.
+    """
+    if not len(owners):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    bits = int(members.max()).bit_length()
+    pairs = distinct(_shortened((owners.astype(np.int64) << bits) | members)).astype(np.int64)
+    return pairs >> bits, pairs & ((1 << bits) - 1)
+
+
+def counted(keys: Ints) -> tuple[Ints, Ints]:
+    """Every key once, in order, with how often it is there; keys are not negative."""
+    if not len(keys):
+        return keys, keys
+    if int(keys.max()) < _MOST_TO_LIST:
+        counts = np.bincount(keys)
+        found = np.flatnonzero(counts)
+        return found, counts[found]
+    ordered = np.sort(_shortened(keys))
+    begins = np.flatnonzero(_first_ones(ordered))
+    return ordered[begins].astype(np.int64), np.diff(begins, append=len(ordered))
+
+
+def _shortened(keys: Ints) -> NDArray[Any]:
+    return keys.astype(np.uint32) if int(keys.max()).bit_length() <= _SHORT_BITS else keys
+
+
+def _first_ones(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of numbers in order are not the same as the one before."""
+    is_first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return is_first
 
 
 def bytes_by_owner(owners: NDArray[Any], values: Ints) -> Iterator[tuple[int, bytes]]:

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from topics.records import Flow, Partial
 from workers.counting.behaviour_groups import CONTACT_CODES, CONTACTS, MACS, SUBNET_CODES, SUBNET_CONTACTS
 from workers.counting.coded import MEMBER_BITS, packed
-from workers.counting.columns import Ints, Numbering, bytes_by_owner, distinct
+from workers.counting.columns import Ints, Numbering, bytes_by_owner, distinct_pairs
 from workers.counting.flow_kinds import KINDS
 from workers.counting.meters import MOST_MEMBERS
 
 _DIGEST: Final = 1 << (MEMBER_BITS - 1)
 _MAC_BITS: Final = 48
-_INDEX_BITS: Final = 31
 _PORTS: Final = 1 << 16
 _SHORT: Final = 3
 _TCP, _UDP = 6, 17
@@ -115,9 +114,9 @@ class Sets:
 
     def add(self, code: int, owners: NDArray[Any], members: NDArray[Any], numbers: Ints) -> None:
         """Put members into the set of this code, each into its owner's; ``numbers`` are those they travel by."""
-        pairs = distinct((owners.astype(np.int64) << _INDEX_BITS) | members)
-        owning, values = pairs >> _INDEX_BITS, numbers[pairs & ((1 << _INDEX_BITS) - 1)]
-        if len(pairs) > MOST_MEMBERS:
+        owning, kept_members = distinct_pairs(owners, members)
+        values = numbers[kept_members]
+        if len(owning) > MOST_MEMBERS:
             kept = _smallest(owning, values)
             owning, values = owning[kept], values[kept]
         self._owners.append(owning)
