@@ -40,7 +40,7 @@ class UdpUnidirectional(FlowCheck):
         return [flow for flow in flows if not flow.total_destination_packets]
 
     def flow_end(self, flow: Flow) -> None:
-        if flow.total_destination_packets or not flow.total_source_packets or not is_unicast(flow):
+        if not flow.total_source_packets or not is_unicast(flow):
             return
         if flow.application.partition(".")[0] not in ONE_WAY:
             self.set_status(flow, info=f"{flow.total_source_packets} packets and no answer")
@@ -58,8 +58,7 @@ class WebMining(FlowCheck):
         return [flow for flow in flows if "Mining" in flow.application or flow.application_category == "Mining"]
 
     def protocol_detected(self, flow: Flow) -> None:
-        if flow.application_category == "Mining" or "Mining" in flow.application:
-            self.trigger_status(flow, info=flow.application)
+        self.trigger_status(flow, info=flow.application)
 
 
 class TcpIssues(FlowCheck):
@@ -147,7 +146,7 @@ class LowGoodput(FlowCheck):
         return [flow for flow in flows if flow.end - flow.start >= least]
 
     def periodic_update(self, flow: Flow) -> None:
-        if flow.duration < self.params.seconds or not flow.total_bytes:
+        if not flow.total_bytes:
             return
         payload = flow.total_source_payload_bytes + flow.total_destination_payload_bytes
         percent = payload * 100 / flow.total_bytes
@@ -171,10 +170,7 @@ class TcpFlowReset(FlowCheck):
         return [flow for flow in flows if (flow.tcp_flags_source | flow.tcp_flags_destination) & RST]
 
     def flow_end(self, flow: Flow) -> None:
-        if (flow.tcp_flags_source | flow.tcp_flags_destination) & RST:
-            self.trigger_status(
-                flow, info="reset by the client" if flow.tcp_flags_source & RST else "reset by the server"
-            )
+        self.trigger_status(flow, info="reset by the client" if flow.tcp_flags_source & RST else "reset by the server")
 
 
 class TcpNoData(FlowCheck):
@@ -193,8 +189,7 @@ class TcpNoData(FlowCheck):
         ]
 
     def flow_end(self, flow: Flow) -> None:
-        if not flow.total_source_payload_bytes and not flow.total_destination_payload_bytes:
-            self.set_status(flow, info=f"{flow.total_packets} packets without data")
+        self.set_status(flow, info=f"{flow.total_packets} packets without data")
 
 
 class ZeroTcpWindow(FlowCheck):
@@ -210,9 +205,8 @@ class ZeroTcpWindow(FlowCheck):
         return [flow for flow in flows if flow.total_source_zero_windows or flow.total_destination_zero_windows]
 
     def flow_end(self, flow: Flow) -> None:
-        if flow.total_source_zero_windows or flow.total_destination_zero_windows:
-            side = "client" if flow.total_source_zero_windows else "server"
-            self.set_status(flow, info=f"announced by the {side}")
+        side = "client" if flow.total_source_zero_windows else "server"
+        self.set_status(flow, info=f"announced by the {side}")
 
 
 class LongLived(FlowCheck):
@@ -233,7 +227,7 @@ class LongLived(FlowCheck):
         return [flow for flow in flows if flow.end - flow.start > most]
 
     def periodic_update(self, flow: Flow) -> None:
-        if flow.duration > self.params.seconds and not set(flow.application.split(".")) & set(self.params.items):
+        if not set(flow.application.split(".")) & set(self.params.items):
             self.trigger_status(flow, info=f"{flow.duration:.0f} seconds")
 
     flow_end = periodic_update
@@ -262,8 +256,6 @@ class ElephantFlows(FlowCheck):
     def periodic_update(self, flow: Flow) -> None:
         params = self.params
         out, back = flow.total_source_bytes, flow.total_destination_bytes
-        if max(out, back) <= min(params.local_to_remote_bytes, params.remote_to_local_bytes):
-            return
         if not self.is_local(flow.source_ip):
             out, back = back, out
         if out <= params.local_to_remote_bytes and back <= params.remote_to_local_bytes:
@@ -292,7 +284,7 @@ class IcmpExfiltration(FlowCheck):
         return [flow for flow in flows if flow.transport in ("icmp", "ipv6-icmp")]
 
     def flow_end(self, flow: Flow) -> None:
-        if flow.transport not in ("icmp", "ipv6-icmp") or flow.total_packets < self.params.packets:
+        if flow.total_packets < self.params.packets:
             return
         mean = flow.total_bytes / flow.total_packets
         if mean > self.params.bytes_a_packet:

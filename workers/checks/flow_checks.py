@@ -23,7 +23,6 @@ from workers.checks.hosting import CheckSettings, InForce
 from workers.environment import Environment
 from workers.scripting.host import ScriptHost
 from workers.scripting.hosted import HostedScript
-from workers.scripting.local_networks import REMEMBERED
 from workers.sg_monitor import Protocols, SessionCore, SessionState, matches
 from workers.windows.core import MonitorCore
 from workers.windows.ledger import Window
@@ -63,25 +62,11 @@ class Called(NamedTuple):
     chooses: bool
 
 
-class _Known(dict[str, bool]):
-    """Which addresses are local: looked up as in a dictionary, which is faster than a call."""
-
-    def __init__(self, is_local: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._ask = is_local
-
-    def __missing__(self, ip: str) -> bool:
-        if len(self) >= REMEMBERED:
-            self.clear()
-        found = self[ip] = self._ask(ip)
-        return found
-
-
 class Selection:
     """Some flows, and which of them each filter leaves; found once for all checks and hooks that select alike."""
 
     def __init__(self, filters: Iterable[Filter], is_local: Callable[[str], bool]) -> None:
-        self._is_local = _Known(is_local)
+        self._is_local = is_local
         known = list(dict.fromkeys(filters))
         self._protocols = list(dict.fromkeys(each.protocols for each in known if any(each.protocols)))
         self._takers: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -162,8 +147,8 @@ class Selection:
         if self._locals is None:
             is_local = self._is_local
             self._locals = (
-                [is_local[flow.source_ip] for flow in flows],
-                [is_local[flow.destination_ip] for flow in flows],
+                [is_local(flow.source_ip) for flow in flows],
+                [is_local(flow.destination_ip) for flow in flows],
             )
         source, destination = self._locals
         if direction == "inbound":

@@ -27,7 +27,6 @@ def local_networks(networks: tuple[str, ...]) -> Callable[[str], bool]:
             raise TaplineError(f"workers.local_networks: {error}; give networks as 192.0.2.0/24") from error
         by_version[network.version].append((int(network.network_address), int(network.netmask)))
 
-    @lru_cache(maxsize=REMEMBERED)
     def is_local(ip: str) -> bool:
         try:
             address = ip_address(ip)
@@ -39,4 +38,18 @@ def local_networks(networks: tuple[str, ...]) -> Callable[[str], bool]:
         value = int(address)
         return any(value & mask == network for network, mask in by_version[address.version])
 
-    return is_local
+    return _Known(is_local).__getitem__
+
+
+class _Known(dict[str, bool]):
+    """What is known of addresses; the networks are asked once for each. Looking up takes less than a call would."""
+
+    def __init__(self, ask: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, ip: str) -> bool:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[ip] = self._ask(ip)
+        return found
