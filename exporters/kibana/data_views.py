@@ -15,12 +15,16 @@ METER: Final = "tapline.counter.meter"
 
 
 class DataView(Struct, frozen=True, kw_only=True):
-    """A data view; ``kinds`` are the kinds of topic whose documents it shows. It covers every namespace."""
+    """A data view; ``kinds`` are the kinds of topic whose documents it shows. It covers every namespace.
+
+    What is not ``timed`` is shown whatever time is looked at.
+    """
 
     key: str
     name: str
     pattern: str
     kinds: tuple[str, ...]
+    timed: bool = True
 
     @property
     def id(self) -> str:
@@ -38,8 +42,8 @@ class DataView(Struct, frozen=True, kw_only=True):
         return self.fields()[name]
 
 
-def _view(key: str, name: str, kind: str) -> DataView:
-    return DataView(key=key, name=name, pattern=index_name(kind, "*"), kinds=(kind,))
+def _view(key: str, name: str, kind: str, *, timed: bool = True) -> DataView:
+    return DataView(key=key, name=name, pattern=index_name(kind, "*"), kinds=(kind,), timed=timed)
 
 
 def _fields(mapped: dict[str, Any], above: str = "") -> dict[str, str]:
@@ -62,7 +66,8 @@ VIEWS: Final = (
     _view("counter", "Tapline counters", COUNTER.kind),
     _view("track", "Tapline flow trackers", TRACK.kind),
     _view("annotation", "Tapline annotations", ANNOTATION.kind),
-    _view("dead", "Tapline dead letters", DEAD.kind),
+    # A message that cannot be read has no time of its own.
+    _view("dead", "Tapline dead letters", DEAD.kind, timed=False),
     DataView(
         key="all", name="Tapline everything", pattern="logs-tapline.*", kinds=tuple(topic.kind for topic in _LOGGED)
     ),

@@ -88,7 +88,6 @@ def _data_view(shown: DataView) -> SavedObject:
     attributes = {
         "title": shown.pattern,
         "name": shown.name,
-        "timeFieldName": TIME_FIELD,
         "fieldFormatMap": _text(field_formats(shown)),
         "fieldAttrs": "{}",
         "fields": "[]",
@@ -97,6 +96,8 @@ def _data_view(shown: DataView) -> SavedObject:
         # A data stream comes into being with its first document: until then its panels are empty, not broken.
         "allowNoIndex": True,
     }
+    if shown.timed:
+        attributes["timeFieldName"] = TIME_FIELD
     return _object("index-pattern", shown.id, attributes, [])
 
 

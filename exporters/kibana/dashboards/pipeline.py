@@ -198,7 +198,7 @@ PIPELINE: Final = Dashboard(
                     title="Dead letters by reason",
                     kind="table",
                     view="dead",
-                    metrics=(documents("dead letters"), largest("last", "@timestamp")),
+                    metrics=(documents("dead letters"), largest("last offset", "tapline.dead.offset", "number")),
                     dimensions=(
                         Values("tapline.dead.topic", "topic", 20),
                         Values("tapline.dead.stage", "found by", 5),

@@ -1,0 +1,38 @@
+"""Every panel asks for something that the demo has."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporters.kibana.saved_objects import SavedObject, saved_objects
+from tests.integration.kibana.demo import Demo
+from tests.kibana.requests import rows, search
+
+PANELS = [each for each in saved_objects() if each["type"] in {"lens", "search"}]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["id"])
+def test_a_panel_has_rows(panel: SavedObject, demo: Demo) -> None:
+    indices, body = search(panel, demo.namespace)
+    found = rows(demo.ask(indices, body))
+    assert found, f"{indices}: {body}"
+    assert all(value is not None for row in found[:1] for value in row), found[:1]
+
+
+def test_numbers_are_those_of_the_demo(demo: Demo) -> None:
+    """The readme of the demo says how much was captured, and what happens in it."""
+    panels = {each["id"]: each for each in PANELS}
+
+    def of(name: str) -> list[list[object]]:
+        indices, body = search(panels[name], demo.namespace)
+        return rows(demo.ask(indices, body))
+
+    assert of("tapline-overview-traffic") == [[803_840.0]]
+    assert of("tapline-overview-largest-destinations")[0][0] == "10.20.1.12" or of(
+        "tapline-overview-largest-sources"
+    )
+    assert of("tapline-pipeline-dead-letters") == [[1]]
+    assert of("tapline-pipeline-announced") == of("tapline-pipeline-received")
+    assert of("tapline-pipeline-missing") == [[0.0]]
+    assert of("tapline-tls-flows-with-an-expired-certificate") == [[2]]
+    assert of("tapline-tls-self-signed") == [[1]]
