@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -33,7 +34,7 @@ class DataView(Struct, frozen=True, kw_only=True):
 
     def fields(self) -> dict[str, str]:
         """The fields that can be searched and counted, with their types in Elasticsearch; without the meters."""
-        return {name: kind for each in self.kinds for name, kind in _fields(properties(DOCUMENTS[each])).items()}
+        return {name: kind for each in self.kinds for name, kind in _mapped(each).items()}
 
     def field_type(self, name: str) -> str:
         """A field's type in Elasticsearch; :class:`KeyError` where the templates map no such field."""
@@ -44,6 +45,11 @@ class DataView(Struct, frozen=True, kw_only=True):
 
 def _view(key: str, name: str, kind: str, *, timed: bool = True) -> DataView:
     return DataView(key=key, name=name, pattern=index_name(kind, "*"), kinds=(kind,), timed=timed)
+
+
+@cache
+def _mapped(kind: str) -> dict[str, str]:
+    return _fields(properties(DOCUMENTS[kind]))
 
 
 def _fields(mapped: dict[str, Any], above: str = "") -> dict[str, str]:

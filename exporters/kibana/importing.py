@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -176,13 +177,16 @@ class Kibana:
         if self._pool is None:
             raise RuntimeError("a Kibana is asked within its context")
         try:
-            answer = self._pool.request(
-                method,
-                f"{self._settings.url.rstrip('/')}{path}",
-                fields=fields,
-                headers={"kbn-xsrf": "tapline", "Accept": "application/json", **self._credentials()},
-                redirect=False,
-            )
+            with warnings.catch_warnings():
+                # Whoever sets `verify` to false knows.
+                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+                answer = self._pool.request(
+                    method,
+                    f"{self._settings.url.rstrip('/')}{path}",
+                    fields=fields,
+                    headers={"kbn-xsrf": "tapline", "Accept": "application/json", **self._credentials()},
+                    redirect=False,
+                )
         except urllib3.exceptions.SSLError as error:
             raise TaplineError(
                 f"no trusted connection to Kibana at {self.where} ({_line(error)}): set kibana.ca_file"

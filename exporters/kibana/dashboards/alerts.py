@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.kibana.dashboards.links import TO_FLOWS, TO_HOST
+from exporters.kibana.dashboards.links import TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
     LIST_ROW,
@@ -72,7 +72,7 @@ ALERTS: Final = Dashboard(
                     view="alert",
                     metrics=(_ALERTS, different("types", _TYPE), largest("severity", "event.severity", "number")),
                     dimensions=(Values("source.ip", "source", 50),),
-                    drilldowns=(TO_FLOWS, TO_HOST),
+                    drilldowns=(TO_FLOWS,),
                 ),
                 Panel(
                     title="Destinations of alerts",
@@ -80,7 +80,7 @@ ALERTS: Final = Dashboard(
                     view="alert",
                     metrics=(_ALERTS, different("types", _TYPE), largest("severity", "event.severity", "number")),
                     dimensions=(Values("destination.ip", "destination", 50),),
-                    drilldowns=(TO_FLOWS, TO_HOST),
+                    drilldowns=(TO_FLOWS,),
                 ),
                 Panel(
                     title="All types",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.kibana.dashboards.links import TO_ALERTS, TO_HOST
+from exporters.kibana.dashboards.links import TO_ALERTS
 from exporters.kibana.definitions import (
     CHART_ROW,
     LIST_ROW,
@@ -78,7 +78,7 @@ FLOWS: Final = Dashboard(
                     view="flow",
                     metrics=(_BYTES, total("packets", "network.packets"), _FLOWS),
                     dimensions=(Values("source.ip", "source", 20), Values("destination.ip", "destination", 5)),
-                    drilldowns=(TO_ALERTS, TO_HOST),
+                    drilldowns=(TO_ALERTS,),
                 ),
                 Panel(
                     title="Longest flows",

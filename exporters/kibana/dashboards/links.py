@@ -6,6 +6,5 @@ from typing import Final
 
 from exporters.kibana.definitions import Drilldown
 
-TO_HOST: Final = Drilldown("This host", "hosts")
 TO_FLOWS: Final = Drilldown("Its flows", "flows")
 TO_ALERTS: Final = Drilldown("Its alerts", "alerts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS, TO_HOST
+from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
     METRICS_ROW,
@@ -58,7 +58,7 @@ OVERVIEW: Final = Dashboard(
                     view="flow",
                     metrics=(_BYTES,),
                     dimensions=(Values("source.ip", "source"),),
-                    drilldowns=(TO_HOST, TO_FLOWS, TO_ALERTS),
+                    drilldowns=(TO_FLOWS, TO_ALERTS),
                 ),
                 Panel(
                     title="Largest destinations",
@@ -66,7 +66,7 @@ OVERVIEW: Final = Dashboard(
                     view="flow",
                     metrics=(_BYTES,),
                     dimensions=(Values("destination.ip", "destination"),),
-                    drilldowns=(TO_HOST, TO_FLOWS, TO_ALERTS),
+                    drilldowns=(TO_FLOWS, TO_ALERTS),
                 ),
                 Panel(
                     title="Applications",
@@ -93,7 +93,7 @@ OVERVIEW: Final = Dashboard(
                     view="alert",
                     metrics=(documents("alerts"), different("types", "tapline.alert.type")),
                     dimensions=(Values("source.ip", "source"),),
-                    drilldowns=(TO_HOST, TO_FLOWS, TO_ALERTS),
+                    drilldowns=(TO_FLOWS, TO_ALERTS),
                 ),
             ),
         ),

@@ -113,9 +113,7 @@ def _configuration(name: str, kafka: str, elasticsearch: str, folder: Path) -> C
     return Configuration(
         kafka=KafkaSettings(bootstrap=kafka, prefix=name, partitions=2),
         capture=CaptureSettings(enrichment=ENRICHMENT),
-        elasticsearch=ElasticsearchSettings(
-            hosts=[elasticsearch], namespace=name, metrics_port=-1, flush_seconds=0.2
-        ),
+        elasticsearch=ElasticsearchSettings(hosts=[elasticsearch], namespace=name, metrics_port=-1, flush_seconds=0.2),
         workers=WorkersSettings(
             group=name,
             scripts=[str(scripts), str(ROOT / "scripts" / "checks")],

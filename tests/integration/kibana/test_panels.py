@@ -28,9 +28,7 @@ def test_numbers_are_those_of_the_demo(demo: Demo) -> None:
         return rows(demo.ask(indices, body))
 
     assert of("tapline-overview-traffic") == [[803_840.0]]
-    assert of("tapline-overview-largest-destinations")[0][0] == "10.20.1.12" or of(
-        "tapline-overview-largest-sources"
-    )
+    assert of("tapline-overview-largest-destinations")[0][0] == "10.20.1.12" or of("tapline-overview-largest-sources")
     assert of("tapline-pipeline-dead-letters") == [[1]]
     assert of("tapline-pipeline-announced") == of("tapline-pipeline-received")
     assert of("tapline-pipeline-missing") == [[0.0]]
