@@ -35,9 +35,10 @@ class Metric(Struct, frozen=True):
 
 
 class Values(Struct, frozen=True):
-    """A dimension: the ``size`` values of a field with the largest first metric; what is left is ``others`` if asked.
+    """A dimension: the ``size`` values of a field with the largest first metric, or the smallest if ``ascending``.
 
-    With ``ascending`` those with the smallest.
+    ``others`` stands for what is left, ``missing`` for the documents without a value, of keywords alone. Without it
+    a row whose last dimensions have no value is not shown at all.
     """
 
     field: str
@@ -45,6 +46,7 @@ class Values(Struct, frozen=True):
     size: int = 10
     others: bool = False
     ascending: bool = False
+    missing: bool = False
 
 
 class Time(Struct, frozen=True):

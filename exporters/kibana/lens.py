@@ -154,7 +154,7 @@ def _dimension(dimension: Dimension, shown: DataView) -> dict[str, Any]:
             "orderBy": {"type": "column", "columnId": _metric_id(0)},
             "orderDirection": "asc" if dimension.ascending else "desc",
             "otherBucket": dimension.others,
-            "missingBucket": False,
+            "missingBucket": dimension.missing,
             "include": [],
             "exclude": [],
             "includeIsRegex": False,

@@ -96,7 +96,8 @@ def _bucket(column: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     assert column["operationType"] == "terms"
     ordered = params["orderBy"]["columnId"]
     path = "_count" if metrics[ordered] == {"filter": {"match_all": {}}} else ordered
-    return {"terms": {"field": field, "size": params["size"], "order": {path: params["orderDirection"]}}}
+    missing = {"missing": "__missing__"} if params["missingBucket"] else {}
+    return {"terms": {"field": field, "size": params["size"], "order": {path: params["orderDirection"]}, **missing}}
 
 
 def _metric(column: dict[str, Any]) -> dict[str, Any]:
@@ -114,16 +115,20 @@ def _metric(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(found: dict[str, Any]) -> list[list[Any]]:
-    measured, below = [], []
+    measured, below, divided = [], [], False
     for name in sorted(found):
         value = found[name]
         if "buckets" in value:
+            divided = True
             for bucket in value["buckets"]:
                 inner = {key: each for key, each in bucket.items() if isinstance(each, dict)}
                 below += [[bucket.get("key_as_string", bucket["key"]), *row] for row in _rows(inner)]
         elif name != "matched":
             measured.append(_number(value))
-    return below or ([measured] if found.get("matched", {}).get("doc_count", 1) else [])
+    if divided:
+        # Kibana shows no row for a bucket that has none below it.
+        return below
+    return [measured] if found.get("matched", {}).get("doc_count", 1) else []
 
 
 def _number(value: dict[str, Any]) -> Any:

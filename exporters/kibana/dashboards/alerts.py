@@ -91,7 +91,10 @@ ALERTS: Final = Dashboard(
                         different("entities", "tapline.alert.entity"),
                         largest("severity", "event.severity", "number"),
                     ),
-                    dimensions=(Values(_TYPE, "type", 50), Values("tapline.alert.script", "raised by", 3)),
+                    dimensions=(
+                        Values(_TYPE, "type", 50),
+                        Values("tapline.alert.script", "raised by", 3, missing=True),
+                    ),
                 ),
             ),
         ),
@@ -111,7 +114,7 @@ ALERTS: Final = Dashboard(
                     kind="pie",
                     view="alert",
                     metrics=(_ALERTS,),
-                    dimensions=(Values("tapline.alert.category", "category", others=True),),
+                    dimensions=(Values("tapline.alert.category", "category", others=True, missing=True),),
                 ),
                 Panel(
                     title="What became of them",

@@ -91,8 +91,8 @@ FILES: Final = Dashboard(
                     metrics=(_SIZE, documents("times"), different("hosts", "source.ip")),
                     dimensions=(
                         Values("file.hash.sha256", "SHA-256", 50),
-                        Values("file.name", "name", 3),
-                        Values("tapline.file.format", "format", 1),
+                        Values("file.name", "name", 3, missing=True),
+                        Values("tapline.file.format", "format", 1, missing=True),
                     ),
                     filter=_FILES,
                 ),
@@ -102,8 +102,8 @@ FILES: Final = Dashboard(
                     view="resource",
                     metrics=(documents("files"), _SIZE),
                     dimensions=(
-                        Values("tapline.file.format", "format by content", 20),
-                        Values("file.mime_type", "type as said", 5),
+                        Values("tapline.file.format", "format by content", 20, missing=True),
+                        Values("file.mime_type", "type as said", 5, missing=True),
                     ),
                     filter=_FILES,
                     description="A program that says it is an image is worth a look.",

@@ -26,7 +26,7 @@ from exporters.kibana.definitions import (
 _CONSERVATION: Final = 'tapline.counter.group: "Conservation"'
 _CAPTURE: Final = 'tapline.counter.group: "Capture"'
 _OUTCOMES: Final = 'tapline.counter.group: "Alerts"'
-_SCRIPTS: Final = "tapline.alert.type: script-*"
+_TROUBLE: Final = "tapline.alert.type: (script* or policy-broken or conservation or node-silent)"
 
 
 def _meter(label: str, name: str) -> Metric:
@@ -143,7 +143,7 @@ PIPELINE: Final = Dashboard(
                     kind="table",
                     view="alert",
                     metrics=(documents("alerts"), different("types", "tapline.alert.type")),
-                    dimensions=(Values("tapline.alert.script", "script", 50),),
+                    dimensions=(Values("tapline.alert.script", "script", 50, missing=True),),
                 ),
                 Panel(
                     title="Annotations by script",
@@ -156,16 +156,16 @@ PIPELINE: Final = Dashboard(
                     ),
                 ),
                 Panel(
-                    title="Scripts in trouble",
+                    title="Trouble",
                     kind="table",
                     view="alert",
                     metrics=(documents("alerts"), Metric("last", "maximum", "@timestamp", "")),
                     dimensions=(
-                        Values("tapline.alert.script", "script", 20),
-                        Values("tapline.alert.type", "what happened", 5),
+                        Values("tapline.alert.type", "what happened", 20),
+                        Values("tapline.alert.script", "script", 10, missing=True),
                     ),
-                    filter=_SCRIPTS,
-                    description="Suspended, too slow, too large: the message says the file, the line and the record.",
+                    filter=_TROUBLE,
+                    description="Scripts suspended, broken or too slow; nodes that are silent; records that are missing.",
                 ),
                 Panel(
                     title="Largest groups of counters",
@@ -201,7 +201,7 @@ PIPELINE: Final = Dashboard(
                     metrics=(documents("dead letters"), largest("last offset", "tapline.dead.offset", "number")),
                     dimensions=(
                         Values("tapline.dead.topic", "topic", 20),
-                        Values("tapline.dead.stage", "found by", 5),
+                        Values("tapline.dead.stage", "found by", 5, missing=True),
                         Values("error.type", "reason", 10),
                     ),
                 ),

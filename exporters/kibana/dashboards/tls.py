@@ -134,8 +134,8 @@ TLS: Final = Dashboard(
                     ),
                     dimensions=(
                         Values(_FINGERPRINT, "SHA-256", 50, ascending=True),
-                        Values("tls.server.x509.subject.common_name", "subject", 1),
-                        Values("tls.server.x509.issuer.common_name", "issuer", 1),
+                        Values("tls.server.x509.subject.common_name", "subject", 1, missing=True),
+                        Values("tls.server.x509.issuer.common_name", "issuer", 1, missing=True),
                     ),
                     filter=_CERTIFICATES,
                     description="Those that end first, or have ended, come first.",

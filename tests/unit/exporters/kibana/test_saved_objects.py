@@ -162,6 +162,7 @@ def test_what_is_summed_is_a_number_and_what_is_listed_is_none_of_text(
     for dimension in panel.dimensions:
         if isinstance(dimension, Values):
             assert shown.field_type(dimension.field) != "text"
+            assert not dimension.missing or shown.field_type(dimension.field) == "keyword"
 
 
 @pytest.mark.parametrize(("dashboard", "panel"), PANELS, ids=lambda each: getattr(each, "title", None))
