@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from exporters.kibana.data_views import DataView, view
-from exporters.kibana.definitions import TIME_FIELD, Dimension, Metric, Panel, Ranges, Time
+from exporters.kibana.definitions import TIME_FIELD, Dimension, Kind, Metric, Panel, Ranges, Time
 
 LAYER: Final = "layer"
 REFERENCE: Final = f"indexpattern-datasource-layer-{LAYER}"
@@ -61,7 +61,7 @@ def attributes(panel: Panel) -> dict[str, Any]:
     columns: dict[str, Any] = {
         _dimension_id(number): _dimension(each, shown) for number, each in enumerate(panel.dimensions)
     }
-    columns |= {_metric_id(number): _metric(each, shown) for number, each in enumerate(panel.metrics)}
+    columns |= {_metric_id(number): _metric(each, shown, panel.kind) for number, each in enumerate(panel.metrics)}
     return {
         "title": panel.title,
         "description": panel.description,
@@ -96,9 +96,12 @@ def _metric_id(number: int) -> str:
     return f"metric-{number}"
 
 
-def _metric(metric: Metric, shown: DataView) -> dict[str, Any]:
+def _metric(metric: Metric, shown: DataView, kind: Kind) -> dict[str, Any]:
     counts = metric.function == "count"
-    params: dict[str, Any] = {} if metric.function in {"average", "minimum", "maximum"} else {"emptyAsNull": True}
+    params: dict[str, Any] = {}
+    if metric.function in {"count", "sum", "unique"}:
+        # A number that stands alone says 0 of nothing; a chart has a gap there.
+        params = {"emptyAsNull": kind != "metric"}
     is_date = not counts and metric.function in {"minimum", "maximum"} and _is_date(shown, metric.field)
     if metric.function == "percentile":
         params = {"percentile": PERCENTILE}

@@ -165,7 +165,7 @@ PIPELINE: Final = Dashboard(
                         Values("tapline.alert.script", "script", 10, missing=True),
                     ),
                     filter=_TROUBLE,
-                    description="Scripts suspended, broken or too slow; nodes that are silent; records that are missing.",
+                    description="Scripts suspended, broken or slow; nodes that are silent; records that are missing.",
                 ),
                 Panel(
                     title="Largest groups of counters",

@@ -12,6 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporters.kibana.importing import Kibana, Outcome
 from exporters.kibana.saved_objects import ndjson, saved_objects
@@ -22,8 +24,8 @@ from topics.errors import TaplineError
 OBJECTS = saved_objects()
 
 
-def imported(stand_in: StandIn, **settings: object) -> Outcome:
-    with Kibana(KibanaSettings(url=stand_in.url, timeout=30.0, **settings)) as target:
+def imported(stand_in: StandIn, **given_settings: object) -> Outcome:
+    with Kibana(KibanaSettings(url=stand_in.url, timeout=30.0, **given_settings)) as target:
         target.check()
         return target.import_objects(ndjson())
 
@@ -137,6 +139,32 @@ def test_another_server_is_told_from_kibana() -> None:
 def test_an_import_that_fails_says_so(instead: tuple[int, str, bytes], expected: str) -> None:
     with kibana(StandIn(instead=instead)) as stand_in, pytest.raises(TaplineError, match=expected):
         imported(stand_in)
+
+
+def test_whatever_is_answered_is_understood_or_told_of_in_one_line() -> None:
+    json = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["success", "errors", "successResults", "message", "type", "id"]), inner)
+        ),
+        max_leaves=8,
+    )
+    with kibana(StandIn()) as stand_in, Kibana(KibanaSettings(url=stand_in.url)) as target:
+
+        @given(
+            status=st.sampled_from([200, 400, 404, 500]), body=st.binary(max_size=50) | json.map(msgspec.json.encode)
+        )
+        @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        def check(status: int, body: bytes) -> None:
+            stand_in.instead = (status, "application/json", body)
+            try:
+                said = target.import_objects(b"").success
+            except TaplineError as error:
+                said = str(error)
+            assert isinstance(said, bool) or len(said.splitlines()) == 1
+
+        check()
 
 
 def test_nothing_there_is_named_without_the_credentials() -> None:
