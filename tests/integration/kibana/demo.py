@@ -125,6 +125,12 @@ def _configuration(name: str, kafka: str, elasticsearch: str, folder: Path) -> C
             agents=[],
             policy=[],
             metrics_port=-1,
+            # However busy the machine is, no script is slow here.
+            hook_seconds=600.0,
+            load_seconds=600.0,
+            script_window_seconds=600.0,
+            scripts_window_seconds=600.0,
+            node_timeout=600.0,
         ),
     )
 
