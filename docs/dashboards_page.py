@@ -73,10 +73,9 @@ def _row(panel: Panel | SavedSearch) -> str:
 
 
 def _metric(metric: Metric) -> str:
-    condition = f" where `{metric.filter}`" if metric.filter else ""
     if metric.function == "count":
-        return f"number of documents{condition}"
-    return f"{_FUNCTIONS[metric.function]} `{metric.field}`{condition}"
+        return "number of documents"
+    return f"{_FUNCTIONS[metric.function]} `{metric.field}`"
 
 
 def _dimensions(panel: Panel) -> str:

@@ -21,7 +21,7 @@ Format = Literal["", "number", "bytes"]
 
 
 class Metric(Struct, frozen=True):
-    """One number of a panel: a function of a field over the documents that pass ``filter``.
+    """One number of a panel: a function of a field.
 
     ``count`` counts documents and has no field, ``unique`` counts different values (near enough, as Elasticsearch's
     ``cardinality``), ``percentile`` is the 95th. Without a ``format`` the number is shown as its field is.
@@ -31,7 +31,6 @@ class Metric(Struct, frozen=True):
     function: Function = "count"
     field: str = ""
     format: Format = "number"
-    filter: str = ""
 
 
 class Values(Struct, frozen=True):
@@ -133,9 +132,9 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def documents(label: str, condition: str = "") -> Metric:
-    """How many documents there are, of those that pass the condition."""
-    return Metric(label, filter=condition)
+def documents(label: str) -> Metric:
+    """How many documents there are."""
+    return Metric(label)
 
 
 def total(label: str, field: str, unit: Format = "number") -> Metric:
@@ -143,9 +142,9 @@ def total(label: str, field: str, unit: Format = "number") -> Metric:
     return Metric(label, "sum", field, unit)
 
 
-def different(label: str, field: str, condition: str = "") -> Metric:
+def different(label: str, field: str) -> Metric:
     """How many different values a field has."""
-    return Metric(label, "unique", field, filter=condition)
+    return Metric(label, "unique", field)
 
 
 def largest(label: str, field: str, unit: Format = "") -> Metric:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 import warnings
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -102,16 +103,20 @@ class Outcome(Struct):
 class Kibana:
     """A Kibana that is asked over HTTP; a context manager. Nothing is sent before :meth:`check`.
 
-    ``where`` is its URL without credentials.
+    ``where`` is its URL.
     """
 
     def __init__(self, settings: KibanaSettings) -> None:
         if settings.api_key and (settings.user or settings.password):
             raise TaplineError("kibana.api_key and kibana.user exclude each other: set one of them")
+        if "@" in settings.url:
+            raise TaplineError("kibana.url holds credentials: set kibana.user and kibana.password instead")
         if not re.match(r"https?://[^/]", settings.url):
             raise TaplineError(f"kibana.url: {settings.url!r} is no URL: write it like http://127.0.0.1:5601")
+        if not settings.api_key.isascii():
+            raise TaplineError("kibana.api_key is no encoded key: copy what Kibana calls its base64 form")
         self._settings = settings
-        self.where: Final = re.sub(r"(?<=://)[^/@\s]+@", "", settings.url.rstrip("/"))
+        self.where: Final = settings.url.rstrip("/")
         self._pool: urllib3.PoolManager | None = None
 
     def __enter__(self) -> Self:
@@ -137,7 +142,7 @@ class Kibana:
         status, headers, body = self._ask("GET", "/api/status")
         found = _decoded(body)
         if "kbn-name" not in headers and not isinstance(found.get("status"), dict):
-            raise self._other()
+            raise TaplineError(f"what answers at {self.where} is not Kibana: set kibana.url")
         if status not in {200, 503}:
             raise TaplineError(
                 f"Kibana at {self.where} answers {status} ({_said(found, body)}): see that it is healthy"
@@ -182,7 +187,7 @@ class Kibana:
                 warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
                 answer = self._pool.request(
                     method,
-                    f"{self._settings.url.rstrip('/')}{path}",
+                    f"{self.where}{path}",
                     fields=fields,
                     headers={"kbn-xsrf": "tapline", "Accept": "application/json", **self._credentials()},
                     redirect=False,
@@ -211,7 +216,8 @@ class Kibana:
         if settings.api_key:
             return {"Authorization": f"ApiKey {settings.api_key}"}
         if settings.user:
-            return dict(urllib3.make_headers(basic_auth=f"{settings.user}:{settings.password}"))
+            both = b64encode(f"{settings.user}:{settings.password}".encode()).decode()
+            return {"Authorization": f"Basic {both}"}
         return {}
 
     def _context(self) -> ssl.SSLContext:
@@ -226,9 +232,6 @@ class Kibana:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
-
-    def _other(self) -> TaplineError:
-        return TaplineError(f"what answers at {self.where} is not Kibana: set kibana.url")
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

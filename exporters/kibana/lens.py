@@ -107,7 +107,7 @@ def _metric(metric: Metric, shown: DataView, kind: Kind) -> dict[str, Any]:
         params = {"percentile": PERCENTILE}
     if metric.format and not is_date:
         params["format"] = {"id": metric.format, "params": {"decimals": 1 if metric.format == "bytes" else 0}}
-    column = {
+    return {
         "label": metric.label,
         "customLabel": True,
         "dataType": "date" if is_date else "number",
@@ -117,9 +117,6 @@ def _metric(metric: Metric, shown: DataView, kind: Kind) -> dict[str, Any]:
         "scale": "ratio",
         "params": params,
     }
-    if metric.filter:
-        column["filter"] = {"query": metric.filter, "language": "kuery"}
-    return column
 
 
 def _dimension(dimension: Dimension, shown: DataView) -> dict[str, Any]:

@@ -169,7 +169,6 @@ class Column(Shape):
     isBucketed: bool  # noqa: N815
     scale: Literal["ratio", "ordinal", "interval"]
     params: dict[str, Any]
-    filter: Kql | None = None
 
 
 class Layer(Shape):

@@ -19,6 +19,16 @@ def test_a_panel_has_rows(panel: SavedObject, demo: Demo) -> None:
     assert all(value is not None for row in found[:1] for value in row), found[:1]
 
 
+def test_a_panel_of_nothing_has_no_rows(demo: Demo) -> None:
+    """So that what is shown above can fail."""
+    for panel in PANELS:
+        if panel["type"] == "lens":
+            state = panel["attributes"]["state"] | {"query": {"query": 'event.id: "none"', "language": "kuery"}}
+            other = panel | {"attributes": panel["attributes"] | {"state": state}}
+            indices, body = search(other, demo.namespace)
+            assert rows(demo.ask(indices, body)) == []
+
+
 def test_numbers_are_those_of_the_demo(demo: Demo) -> None:
     """The readme of the demo says how much was captured, and what happens in it."""
     panels = {each["id"]: each for each in PANELS}

@@ -89,10 +89,10 @@ def test_an_object_whose_id_is_taken_by_another_space_says_what_it_became() -> N
 
 
 @pytest.mark.parametrize(
-    "settings", [{"user": "elastic", "password": "geheim"}, {"api_key": "a2V5OnNlY3JldA=="}], ids=["basic", "key"]
+    "settings", [{"user": "elastic", "password": "schlüssel"}, {"api_key": "a2V5OnNlY3JldA=="}], ids=["basic", "key"]
 )
 def test_credentials_are_sent(settings: dict[str, str]) -> None:
-    with kibana(StandIn(users={"Basic ZWxhc3RpYzpnZWhlaW0=", "ApiKey a2V5OnNlY3JldA=="})) as stand_in:
+    with kibana(StandIn(users={"Basic ZWxhc3RpYzpzY2hsw7xzc2Vs", "ApiKey a2V5OnNlY3JldA=="})) as stand_in:
         assert imported(stand_in, **settings).success
 
 
@@ -167,18 +167,22 @@ def test_whatever_is_answered_is_understood_or_told_of_in_one_line() -> None:
         check()
 
 
-def test_nothing_there_is_named_without_the_credentials() -> None:
+def test_nothing_there_is_named() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        settings = KibanaSettings(url=f"http://me:geheim@127.0.0.1:{bound.getsockname()[1]}/kibana")
-        with (
-            pytest.raises(
-                TaplineError, match=r"^cannot reach Kibana at http://127\.0\.0\.1:\d+/kibana \(.*refused\)"
-            ) as it,
-            Kibana(settings) as target,
-        ):
+        settings = KibanaSettings(url=f"http://127.0.0.1:{bound.getsockname()[1]}/kibana/")
+        expected = r"^cannot reach Kibana at http://127\.0\.0\.1:\d+/kibana \(.*refused\)"
+        with pytest.raises(TaplineError, match=expected), Kibana(settings) as target:
             target.check()
-    assert "geheim" not in str(it.value)
+
+
+def test_credentials_belong_to_their_own_keys_and_are_not_shown() -> None:
+    with pytest.raises(TaplineError, match=r"^kibana\.url holds credentials: set kibana\.user") as caught:
+        Kibana(KibanaSettings(url="http://me:geheim@127.0.0.1:5601"))
+    assert "geheim" not in str(caught.value)
+    with pytest.raises(TaplineError, match=r"^kibana\.api_key is no encoded key") as caught:
+        Kibana(KibanaSettings(url="http://127.0.0.1:5601", api_key="schlüssel"))
+    assert "schlüssel" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:5601", "ftp://kibana", "http://", ""])

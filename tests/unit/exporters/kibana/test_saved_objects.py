@@ -135,7 +135,7 @@ def fields_of(panel: Panel | SavedSearch) -> set[str]:
         return kql.fields(panel.filter) | set(panel.columns)
     found = kql.fields(panel.filter)
     for metric in panel.metrics:
-        found |= kql.fields(metric.filter) | ({metric.field} if metric.field else set())
+        found |= {metric.field} if metric.field else set()
     return found | {dimension.field for dimension in panel.dimensions if hasattr(dimension, "field")}
 
 
