@@ -21,6 +21,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -108,6 +109,9 @@ class Target(ABC):
     def damaged(self) -> bytes:
         """An input with damage."""
         return mutated(self.chance, self.corpus)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
 
 
 class Exports(Target):
@@ -353,6 +357,9 @@ class Zeek(Target):
                 self._logs += 1
             source.run(self.sink)
 
+    def close(self) -> None:
+        self._folder.cleanup()
+
     def taken(self) -> int:
         counts = self.sink.counts
         lines = counts["used"] + counts["headers"] + counts["ignored.other-log"] + self.sink.rejected()
@@ -371,30 +378,34 @@ def resident() -> float:
 
 def run(kind: type[Target], count: int, seed: int) -> Target:
     """Feed a source about so many damaged inputs; :class:`SystemExit` where they are not accounted for."""
-    target = kind(random.Random(f"{seed} {kind.__name__}"))
-    if not target.corpus:
-        sys.exit(f"there is nothing of {kind.__name__} to damage: have ../shared beside the project")
-    count = -(-count // kind.lines)
+    with closing(kind(random.Random(f"{seed} {kind.__name__}"))) as target:
+        if not target.corpus:
+            sys.exit(f"there is nothing of {kind.__name__} to damage: have ../shared beside the project")
+        _feed(target, -(-count // kind.lines))
+    if target.growth > MOST_GROWTH:
+        sys.exit(f"{kind.__name__}: memory keeps growing, by {target.growth:.0f} MB in the second half")
+    return target
+
+
+def _feed(target: Target, count: int) -> None:
+    name, lines = type(target).__name__, target.lines
     fed, warm = 0, 0.0
     while fed < count:
-        inputs = [target.damaged() for _ in range(min(max(BATCH // kind.lines, 1), count - fed))]
+        inputs = [target.damaged() for _ in range(min(max(BATCH // lines, 1), count - fed))]
         before = target.taken()
         try:
             target.feed(inputs)
         except Exception:
-            print(f"{kind.__name__}: raised by one of these: {[each.hex() for each in inputs]}", file=sys.stderr)
+            print(f"{name}: raised by one of these: {[each.hex() for each in inputs]}", file=sys.stderr)
             raise
         taken = target.taken() - before
         if taken != len(inputs):
-            sys.exit(f"{kind.__name__}: of {len(inputs)} inputs after {fed} {taken} are accounted for")
+            sys.exit(f"{name}: of {len(inputs)} inputs after {fed} {taken} are accounted for")
         fed += taken
         if fed <= count // 2 or not warm:
             warm = resident()
     target.growth = resident() - warm
-    target.fed = fed * kind.lines
-    if target.growth > MOST_GROWTH:
-        sys.exit(f"{kind.__name__}: memory keeps growing, by {target.growth:.0f} MB in the second half")
-    return target
+    target.fed = fed * lines
 
 
 def tell(target: Target, seconds: float) -> None:
