@@ -111,7 +111,8 @@ class Target(ABC):
         return mutated(self.chance, self.corpus)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Give back what it holds."""
+        self.corpus.clear()
 
 
 class Exports(Target):
@@ -358,6 +359,7 @@ class Zeek(Target):
             source.run(self.sink)
 
     def close(self) -> None:
+        super().close()
         self._folder.cleanup()
 
     def taken(self) -> int:
