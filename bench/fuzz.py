@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -226,7 +227,7 @@ class Syslog(Target):
         yield from LINES_OF_SYSLOG
         for path in sorted(SHARED.glob("telemetry/telegraf-syslog/*udp*/input.txt")):
             yield path.read_bytes()
-        for event in events():
+        for event in islice(events(), 8):
             yield b"<13>Nov 14 22:13:20 sensor suricata[7]: " + event
 
     def feed(self, inputs: Sequence[bytes]) -> None:
