@@ -45,6 +45,7 @@ class Enrichment:
         self._stamps = self._look()
         self._broken = 0
         self._reader: threading.Thread | None = None
+        self._reading = False
         self.knowledge = Knowledge(
             self._networks,
             {path: GeoFile(path) for path in settings.geo_files},
@@ -91,7 +92,7 @@ class Enrichment:
             self._broken = broken
             settings = self._settings
             lists = changed.intersection(settings.blacklists.values())
-            if lists and self._reader is not None and self._reader.is_alive():
+            if lists and self._reading:
                 # They are looked at again when those that are being read have been.
                 changed -= lists
                 lists = set()
@@ -99,6 +100,7 @@ class Enrichment:
                 return
             self._stamps = {path: stamps[path] if path in changed else self._stamps[path] for path in stamps}
             if lists:
+                self._reading = True
                 self._reader = threading.Thread(target=self._read_lists, args=(lists, count), name="blacklists")
                 self._reader.start()
             if changed == lists:
@@ -118,6 +120,7 @@ class Enrichment:
 
     def _read_lists(self, changed: set[str], count: Callable[[str, int], None]) -> None:
         """Read these blacklists, while others go on with those of before."""
+        # Nobody else changes the lists meanwhile.
         reread = _Reading(changed, count)
         lists = {
             name: reread(path, _open_list, self.knowledge.blacklists.lists[name])
@@ -133,6 +136,7 @@ class Enrichment:
             )
             self._tell_rejected(count)
             self._show()
+            self._reading = False
 
     def _tell_rejected(self, count: Callable[[str, int], None]) -> None:
         if self._rejected:
