@@ -27,9 +27,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from bench.fuzz_inputs import COLLECTED, LINES_OF_SYSLOG, TRAPS, damaged_json, events, exports
+from bench.fuzz_inputs import COLLECTED, LINES_OF_SYSLOG, TRAPS, answers, damaged_json, events, exports
 from bench.fuzz_netflow import SHARED, mutated
 from capture.collectors.intake import CollectorIntake
+from capture.enrichment.domains import Domains
 from capture.eve.intake import Intake as EveIntake
 from capture.eve.lines import Lines
 from capture.exports.source import Intake as ExportIntake
@@ -137,7 +138,7 @@ class Exports(Target):
 class Netflow(Exports):
     """NetFlow v5, v9, IPFIX."""
 
-    share = 25
+    share = 22
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance, NetflowIntake)
@@ -161,7 +162,7 @@ class Sflow(Exports):
 class Collectors(Target):
     """What other collectors of NetFlow put into Kafka."""
 
-    share = 8
+    share = 7
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -186,7 +187,7 @@ class Collectors(Target):
 class Traps(Target):
     """Traps of SNMP."""
 
-    share = 12
+    share = 11
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -214,7 +215,7 @@ class Traps(Target):
 class Syslog(Target):
     """Lines of syslog in datagrams."""
 
-    share = 12
+    share = 11
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -282,7 +283,7 @@ class SyslogStreams(Syslog):
 class Eve(Target):
     """Events of Suricata."""
 
-    share = 14
+    share = 13
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -307,7 +308,7 @@ class Eve(Target):
 class Zeek(Target):
     """Lines of Zeek's logs, with columns and as JSON."""
 
-    share = 14
+    share = 13
     lines = 200
 
     def __init__(self, chance: random.Random) -> None:
@@ -371,7 +372,47 @@ class Zeek(Target):
         return self._logs
 
 
-TARGETS: Final[tuple[type[Target], ...]] = (Netflow, Sflow, Collectors, Traps, Syslog, SyslogStreams, Eve, Zeek)
+class Names(Target):
+    """Answers of name servers, which flows get their names from: whatever they say, no more is kept than may be."""
+
+    share = 8
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(chance)
+        self._domains = Domains(most=MOST_NAMES)
+        self._taken = 0
+
+    def whole(self) -> Iterator[bytes]:
+        return answers()
+
+    def feed(self, inputs: Sequence[bytes]) -> None:
+        for each in inputs:
+            self._domains.take(self.chance.randbytes(4), each, NOW)
+            self._taken += 1
+        counts = self._domains.counts
+        self.sink.counts["rejected.malformed"] = counts["names.malformed"]
+        self.sink.records["name"] = counts["names.learned"]
+
+    def taken(self) -> int:
+        held = len(self._domains)
+        learned, evicted = (self._domains.counts[f"names.{counter}"] for counter in ("learned", "evicted"))
+        if held > MOST_NAMES or held != learned - evicted:
+            sys.exit(f"of {learned} names {evicted} made room, and {held} are kept")
+        return self._taken
+
+
+MOST_NAMES: Final = 10_000
+TARGETS: Final[tuple[type[Target], ...]] = (
+    Netflow,
+    Sflow,
+    Collectors,
+    Traps,
+    Syslog,
+    SyslogStreams,
+    Eve,
+    Zeek,
+    Names,
+)
 
 
 def resident() -> float:

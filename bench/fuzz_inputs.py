@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from bench.fuzz_netflow import CAPTURES, PLACES, SHARED, datagrams_of, mutated
+from capture.packets.decode import UDP, Header, decode
+from capture.packets.files import PacketFile
 
 TRAPS: Final = tuple(
     bytes.fromhex(each)
@@ -116,3 +118,13 @@ def exports(*, of_sflow: bool) -> Iterator[bytes]:
     for place in (*PLACES, *(f"captures/{each}" for each in CAPTURES)):
         named = sorted(path for path in SHARED.glob(place) if ("sflow" in str(path.relative_to(SHARED))) == of_sflow)
         yield from datagrams_of(named)
+
+
+def answers() -> Iterator[bytes]:
+    """What name servers have answered."""
+    for path in sorted(SHARED.glob("captures/dns-*.pcap")):
+        with PacketFile(str(path)) as packets:
+            for _, _, link, buffer, start, end in packets.packets():
+                header = decode(link, buffer, start, end)
+                if isinstance(header, Header) and header.protocol == UDP and header.ports[:2] == b"\x00\x35":
+                    yield buffer[start + header.transport + 8 : end]
