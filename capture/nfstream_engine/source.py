@@ -212,12 +212,12 @@ class _Meter:
             half.bytes += length
             if payload > 0:
                 half.payload += payload
-            if half.answers and (header is None or not header.fragment):
-                if header is None:
-                    at = network + (48 if kind == IPV6 else 28)
-                else:
-                    at = start + header.transport + _UDP_HEADER
-                self._learn(flow, buffer[at : min(at + payload, end)], now)
+                if half.answers and (header is None or not header.fragment):
+                    if header is None:
+                        at = network + (48 if kind == IPV6 else 28)
+                    else:
+                        at = start + header.transport + _UDP_HEADER
+                    self._learn(flow, buffer[at : min(at + payload, end)], now)
             if flags | half.flags != half.flags:
                 flagged(half, flags, now)
             if size >= 0:
