@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from bench.fuzz_netflow import CAPTURES, PLACES, SHARED, datagrams_of, mutated
-from capture.packets.decode import UDP, Header, decode
+from capture.packets.decode import ETHERNET, UDP, Header, decode
 from capture.packets.files import PacketFile
 
 TRAPS: Final = tuple(
@@ -128,3 +129,11 @@ def answers() -> Iterator[bytes]:
                 header = decode(link, buffer, start, end)
                 if isinstance(header, Header) and header.protocol == UDP and header.ports[:2] == b"\x00\x35":
                     yield buffer[start + header.transport + 8 : end]
+
+
+def frames(most: int) -> Iterator[bytes]:
+    """Ethernet frames of every capture, so many of each at most."""
+    for path in sorted(SHARED.glob("captures/*.pcap*")):
+        with PacketFile(str(path)) as packets:
+            found = (buffer[start:end] for _, _, link, buffer, start, end in packets.packets() if link == ETHERNET)
+            yield from islice(found, most)

@@ -18,8 +18,8 @@ from pysnmp.entity.engine import SnmpEngine
 from pysnmp.entity.rfc3413.ntfrcv import NotificationReceiver
 from pysnmp.proto.api.v2c import OctetString
 
-from bench.fuzz import Sink
 from bench.fuzz_inputs import TRAPS
+from bench.fuzz_targets import Sink
 from capture.snmp.credentials import Passwords
 from capture.snmp.settings import SnmpUser
 from capture.snmptrap.intake import Intake

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.fuzz import TARGETS, Target, run
+from bench.fuzz import run
 from bench.fuzz_netflow import SHARED
+from bench.fuzz_targets import TARGETS, Target
 
 with_inputs = pytest.mark.skipif(
     not (SHARED / "telemetry").is_dir(), reason=f"there is nothing to damage: {SHARED / 'telemetry'} is not there"
@@ -17,7 +18,7 @@ with_inputs = pytest.mark.skipif(
 def test_what_is_damaged_becomes_records_or_is_rejected_by_its_reason(kind: type[Target]) -> None:
     target = run(kind, 600, seed=7)
     assert target.fed >= 600
-    assert target.sink.rejected()
+    assert any(counter.startswith(("rejected.", "ignored.")) for counter in target.sink.counts)
     assert target.sink.records
 
 
