@@ -55,14 +55,22 @@ def entries_of(line: str) -> list[Entry]:
     if not text or text.startswith(_COMMENTS):
         return []
     first, *others = _comment(text, maxsplit=1)[0].partition(",")[0].split() or [""]
-    if first in _SINKS and others:
-        # A hosts file also names the machine itself, and its networks, mostly without a dot.
-        return [_name(each) for each in others if "." in each and each not in _SINKS and each != _OWN_NAME]
+    if others and _is_alone(first):
+        if first in _SINKS or _is_name(others[0].lower()):
+            # A hosts file also names the machine itself, and its networks, mostly without a dot.
+            return [_name(each) for each in others if "." in each and each not in _SINKS and each != _OWN_NAME]
+        if _is_alone(others[0]):
+            raise ValueError(f"{first[:_LONGEST_TOLD]!r} to {others[0][:_LONGEST_TOLD]!r}: ranges have to be networks")
     if first == "create":
         return []
     if first == "add" and len(others) >= 2:
         first = others[1]
     return [_entry(first.strip("\"'"))]
+
+
+def _is_alone(text: str) -> bool:
+    """True for what looks like an address, not a network."""
+    return "/" not in text and (_is_address(text) is not None or ":" in text)
 
 
 def _entry(text: str) -> Entry:

@@ -64,6 +64,7 @@ def written(path: Path, *lines: str) -> str:
         ("create feodo hash:ip family inet hashsize 1024 maxelem 65536", []),
         ("add feodo 192.0.2.0/24 comment", ["192.0.2.0/24"]),
         ("0.0.0.0 bad.example.com worse.example.com # two", ["bad.example.com", "worse.example.com"]),
+        ("192.168.1.2 bad.example.com", ["bad.example.com"]),
         ("127.0.0.1 localhost", []),
         ("0.0.0.0 0.0.0.0", []),
         ("::1 ip6-localhost localhost.localdomain", []),
@@ -85,6 +86,12 @@ def test_what_a_line_names(line: str, entries: list[str]) -> None:
 )
 def test_what_is_no_entry(line: str) -> None:
     with pytest.raises(ValueError, match=r"is no address, network, domain name or fingerprint|is every address"):
+        entries_of(line)
+
+
+@pytest.mark.parametrize("line", ["192.0.2.1 192.0.2.255 24", "2001:db8::1\t2001:db8::ff"])
+def test_a_range_is_not_taken_for_its_first_address(line: str) -> None:
+    with pytest.raises(ValueError, match="ranges have to be networks"):
         entries_of(line)
 
 
@@ -200,6 +207,9 @@ def test_a_list_that_changes_is_read_beside_what_goes_on(tmp_path: Path, caplog:
     kept = KeepingSink()
     with caplog.at_level(logging.WARNING, "tapline.capture"):
         source.run(kept)
+    assert REGISTRY.get_sample_value("tapline_capture_enrichment_entries", {"file": str(path)}) == 2
+    written_at = REGISTRY.get_sample_value("tapline_capture_enrichment_file_written_seconds", {"file": lists["b"]})
+    assert written_at == pytest.approx(Path(lists["b"]).stat().st_mtime)
     assert kept.counts["files-read-again"] == 1
     assert kept.counts["list-lines-rejected"] == 1
     assert all(record.getMessage().count("\n") == 0 for record in caplog.records)
