@@ -8,7 +8,7 @@ from typing import Final
 from capture.packets.dns import Answer, DnsError, read_answer
 
 MOST: Final = 200_000
-"""So many are remembered, of each answered address one for who asked and one for all; together they take 60 MB."""
+"""So many are remembered, of each answered address one for who asked and one for all; together they take 45 MB."""
 
 _SHORTEST: Final = 60
 """Seconds that a name is remembered at least: programs use an address for longer than a few seconds' validity."""
