@@ -163,6 +163,7 @@ def topics_page() -> str:
         "| `window` | start of the window in epoch seconds |",
         "| `sequence` | index of the first record among all that this node, stream and window sent to this partition |",
         "| `count` | how many records the body holds |",
+        "| `reader` | the only stage that is to take it, where a dead letter was sent again; else it is not there |",
         "",
     ]
     return "\n".join(lines)

@@ -20,6 +20,9 @@ MAX_RECORDS: Final = 1000
 
 SNAPSHOT_SCHEMA: Final = "snapshot/1"
 
+_LARGEST: Final = 1 << 40
+"""Largest number in a header: with more a window could not be told in microseconds."""
+
 T = TypeVar("T", bound=Struct)
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -37,6 +40,8 @@ class Envelope(Struct, frozen=True):
 
     ``sequence`` is the index of the message's first record among all records that this node, stream
     and window have sent to this partition; a receiver that has an index already drops the record.
+    ``reader`` names the only stage that is to take the message, as it is sent again to the one that
+    could not use it; all others pass it over. It is empty for all other messages.
     """
 
     schema: str
@@ -45,15 +50,20 @@ class Envelope(Struct, frozen=True):
     window: int
     sequence: int
     count: int
+    reader: str = ""
 
     @property
     def is_snapshot(self) -> bool:
         """True for the marker that ends a window."""
         return self.schema == SNAPSHOT_SCHEMA
 
+    def is_for(self, stage: str) -> bool:
+        """True unless the message was sent again for another stage than this."""
+        return self.reader in ("", stage)
+
     def headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers."""
-        return [
+        headers = [
             ("schema", self.schema.encode()),
             ("node", self.node.encode()),
             ("stream", self.stream.encode()),
@@ -61,6 +71,7 @@ class Envelope(Struct, frozen=True):
             ("sequence", b"%d" % self.sequence),
             ("count", b"%d" % self.count),
         ]
+        return [*headers, ("reader", self.reader.encode())] if self.reader else headers
 
 
 _encoder = msgspec.json.Encoder()
@@ -97,6 +108,7 @@ def open_envelope(headers: Headers | None, topic: Topic) -> Envelope:
             window=int(_text(found, "window")),
             sequence=int(_text(found, "sequence")),
             count=int(_text(found, "count")),
+            reader=(found.get("reader") or b"").decode(),
         )
     except (KeyError, ValueError) as error:
         raise BadMessage("headers", f"missing or bad header ({error})") from error
@@ -105,6 +117,8 @@ def open_envelope(headers: Headers | None, topic: Topic) -> Envelope:
         raise BadMessage("schema", f"{envelope.schema!r} in a topic of {topic.schema!r}")
     if envelope.sequence < 0 or envelope.count < 1:
         raise BadMessage("headers", f"sequence {envelope.sequence}, count {envelope.count}")
+    if max(abs(envelope.window), envelope.sequence, envelope.count) > _LARGEST:
+        raise BadMessage("headers", f"window {envelope.window}, sequence {envelope.sequence}, count {envelope.count}")
     return envelope
 
 

@@ -622,7 +622,18 @@ class Snapshot(Struct, omit_defaults=True, kw_only=True):
 
 
 class DeadLetter(Record, kw_only=True, frozen=True):
-    """A message that could not be used: ``value`` and ``headers`` are base64 of the raw bytes."""
+    """Something that could not be used, or what was done about it.
+
+    ``topic``, ``partition`` and ``offset`` are where it is in Kafka, ``time`` is when it came there; capture nodes
+    name a source as the topic and number what it has read. ``stage`` is who could not use it, ``reason`` a short word
+    to count by and ``error`` what was wrong. ``value`` and ``headers`` are base64 of the raw bytes; ``whole_bytes`` is
+    how long a value was that has been cut, 0 for one that is whole. ``index`` says which of a message's records it is
+    about: ``value`` is then that record alone; absent, it is about the message.
+
+    ``state`` is ``waiting`` for the letter itself. A later record that names it as ``letter`` says that it was
+    ``retried`` or ``dropped``, at which ``time``, by whom (``author``) and why (``comment``); it has neither value
+    nor headers.
+    """
 
     topic: str
     partition: int
@@ -632,6 +643,12 @@ class DeadLetter(Record, kw_only=True, frozen=True):
     error: str = ""
     value: str = ""
     headers: list[tuple[str, str]] = []
+    whole_bytes: int = 0
+    index: int | None = None
+    state: Literal["waiting", "retried", "dropped"] = "waiting"
+    letter: str = ""
+    author: str = ""
+    comment: str = ""
 
 
 MeterValue = int | float | list[int | float] | str

@@ -61,6 +61,10 @@ class WindowRange:
         if body is None:
             self.skipped["empty"] += 1
             return
+        if envelope.reader:
+            # What was sent again to one stage is held under its own place as well.
+            self.skipped["again"] += 1
+            return
         place = (topic.kind, partition, envelope.stream, envelope.node)
         yield from self._superseded(place)
         lane = self._lanes.get(place)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from tapline.policy.effective import PolicyView
+from topics.settings import KafkaSettings
 from workers.scripting.budget import Budget
 from workers.scripting.jobs import JobPool
 from workers.scripting.scripts import ScriptSet
@@ -49,7 +50,7 @@ def _nobody(_error: ScriptError) -> None:
 
 @dataclass
 class Environment:
-    """The settings, the scripts in force, and every topic kind's number of partitions.
+    """The settings, the scripts in force, every topic kind's number of partitions, and what topics' names begin with.
 
     ``failed`` is told of every error of a script, beside the log; ``jobs`` are the threads for slow work,
     ``budget`` is what scripts use of windows, ``hosts`` run scripts now. ``notices`` wait for a window;
@@ -61,6 +62,7 @@ class Environment:
     scripts: ScriptSet
     partitions: Mapping[str, int]
     failed: Callable[[ScriptError], None] = _nobody
+    prefix: str = KafkaSettings().prefix
     policy: PolicyView = field(default_factory=PolicyView)
     policy_changed: list[Callable[[], None]] = field(init=False, default_factory=list)
     jobs: JobPool = field(init=False)

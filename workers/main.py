@@ -116,7 +116,7 @@ class _Process:
         self._kafka = kafka
         self._messages: TopicReader | None = None
         self._partitions = partitions
-        self._environment = Environment(settings, scripts, partitions)
+        self._environment = Environment(settings, scripts, partitions, prefix=kafka.prefix)
         self._reloader = ScriptReloader(self._environment, folders)
         self._policy = PolicyKeeper(self._environment)
         self._policy.load()

@@ -99,7 +99,8 @@ class Pipeline:
             return
         offset = self._offsets[place]
         self._offsets[place] = offset + 1
-        step = stage.message(offset, envelope.headers(), body)
+        # Nobody else says when it was written: it is as old as its window.
+        step = stage.message(offset, envelope.headers(), body, envelope.window * 1_000_000)
         self._publish(step.outgoing)
         while step.waiting is not None:
             step.waiting.wait()

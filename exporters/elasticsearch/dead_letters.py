@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
-from typing import Any, Final
+from base64 import b64decode
+from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -12,16 +12,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from exporters.elasticsearch.bulk import Rejection
 from exporters.elasticsearch.metrics import KAFKA_ERRORS
 from topics.catalog import DEAD
-from topics.codec import Envelope, Headers, encode
-from topics.partitions import digest
-from topics.records import WINDOW_SECONDS, DeadLetter
+from topics.codec import Headers, encode
+from topics.dead_letters import EXPORTER, dead_envelope, dead_letter
+from topics.records import DeadLetter
 from topics.settings import KafkaSettings
-
-NODE: Final = "exporter-elasticsearch"
-"""How the exporter names itself in the messages it publishes."""
-
-MAX_VALUE_BYTES: Final = 4 * 1024 * 1024
-"""How much of a message's value a dead letter holds; the message itself stays where it is."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,23 +30,21 @@ def unusable(
     why: tuple[str, str],
 ) -> DeadLetter:
     """The dead letter for a message that does not keep the contract; ``why`` is reason and detail."""
-    return _letter(
-        topic, partition, offset, time, headers, value or b"", why, digest(DEAD.kind, topic, partition, offset)
-    )
+    return dead_letter(EXPORTER, (topic, partition, offset), time, headers, value, why, node=EXPORTER)
 
 
 def rejected(rejection: Rejection) -> DeadLetter:
     """The dead letter for one record of a message; its value is the record alone."""
     taken = rejection.taken
-    return _letter(
-        taken.name,
-        taken.partition,
-        taken.offset,
+    return dead_letter(
+        EXPORTER,
+        (taken.name, taken.partition, taken.offset),
         taken.time,
         taken.envelope.headers(),
         msgspec.json.encode(rejection.record()),
         (rejection.reason, f"record {rejection.index}: {rejection.detail}"),
-        digest(DEAD.kind, taken.name, taken.partition, taken.offset, rejection.index),
+        node=EXPORTER,
+        index=rejection.index,
     )
 
 
@@ -107,14 +99,7 @@ class DeadLetters:
     def _produce(self, letter: DeadLetter) -> None:
         if self._producer is None:
             raise RuntimeError("not started")
-        envelope = Envelope(
-            schema=DEAD.schema,
-            node=NODE,
-            stream="live",
-            window=letter.time // 1_000_000 // WINDOW_SECONDS * WINDOW_SECONDS,
-            sequence=0,
-            count=1,
-        )
+        envelope = dead_envelope(EXPORTER, letter.time)
 
         def acknowledge(error: KafkaError | None, _message: Any) -> None:
             self._acknowledge(letter.id, error)
@@ -138,37 +123,12 @@ class DeadLetters:
             return
         KAFKA_ERRORS.labels(error.name()).inc()
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._waiting[identity] = msgspec.structs.replace(self._waiting[identity], value="", headers=[])
+            # The limit is the operator's, and lower than what topics are made with.
+            letter = self._waiting[identity]
+            whole = letter.whole_bytes or len(b64decode(letter.value))
+            self._waiting[identity] = msgspec.structs.replace(letter, value="", headers=[], whole_bytes=whole)
         _log.warning("dead letter not published, trying again", extra={"reason": error.name()})
         self._failed.append(identity)
-
-
-def _letter(
-    topic: str,
-    partition: int,
-    offset: int,
-    time: int,
-    headers: Headers | None,
-    value: bytes,
-    why: tuple[str, str],
-    identity: str,
-) -> DeadLetter:
-    reason, detail = why
-    if len(value) > MAX_VALUE_BYTES:
-        detail = f"{detail} (value cut from {len(value)} to {MAX_VALUE_BYTES} bytes)"
-    return DeadLetter(
-        id=identity,
-        time=time,
-        node=NODE,
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        reason=reason,
-        stage=NODE,
-        error=detail,
-        value=b64encode(value[:MAX_VALUE_BYTES]).decode(),
-        headers=[(name, b64encode(content or b"").decode()) for name, content in headers or ()],
-    )
 
 
 def _note(error: KafkaError) -> None:

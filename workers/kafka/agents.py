@@ -149,7 +149,8 @@ class PartitionAgents:
             observer(tp, message.headers)
         self._tell(running)
         running.busy = True
-        step = running.stage.message(message.offset, _pairs(message.headers), message.value)
+        written = round(message.timestamp * 1000) * 1000
+        step = running.stage.message(message.offset, _pairs(message.headers), message.value, written)
         await self._publish_step(running, step)
         while step.waiting is not None:
             while not step.waiting.over():

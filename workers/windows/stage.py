@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,8 +15,9 @@ from prometheus_client import Counter
 
 from topics.catalog import ALERT, DEAD, PARTIAL, RANKING, STORE, Topic
 from topics.codec import BadMessage, Envelope, Headers, encode, open_message
+from topics.dead_letters import WORKER, dead_envelope, dead_letter
 from topics.partitions import digest
-from topics.records import WINDOW_SECONDS, Alert, DeadLetter, Message, Partial, Stored
+from topics.records import WINDOW_SECONDS, Alert, Message, Partial, Stored
 from workers.counting.counts import ScriptCounts
 from workers.counting.group_totals import GroupTotals
 from workers.counting.groups import CONSERVATION
@@ -121,26 +121,30 @@ class Stage:
         for message in messages:
             tell(self.core.host, message)
 
-    def message(self, offset: int, headers: Headers | None, body: bytes | None) -> Step:
-        """Take one message."""
+    def message(self, offset: int, headers: Headers | None, body: bytes | None, written: int = 0) -> Step:
+        """Take one message; ``written`` is when Kafka took it, in microseconds."""
         self.core.offset = offset
-        return self._with_notices(self._message(offset, headers, body))
+        return self._with_notices(self._message(offset, headers, body, written))
 
     def proceed(self) -> Step:
         """Go on with a message that was waiting for jobs; those that are not done by now are given up."""
         return self._with_notices(self._proceed())
 
-    def _message(self, offset: int, headers: Headers | None, body: bytes | None) -> Step:
+    def _message(self, offset: int, headers: Headers | None, body: bytes | None, written: int) -> Step:
         try:
             envelope, records = open_message(headers, body, self.topic)
+            if not envelope.is_for(WORKER):
+                self.ledger.next_offset = offset + 1
+                return Step([], None)
             source = lane_source(self.topic, envelope.node)
             if not envelope.is_snapshot:
                 return Step(self._records(offset, envelope, records, source), None)
         except BadMessage as error:
-            return Step([self._dead_letter(offset, headers, body, error.reason, str(error))], None)
+            why = (error.reason, str(error))
+            return Step([self._dead_letter(offset, headers, body, written, why)], None)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the partition
             _log.exception("message %d of %s[%d] failed", offset, self.topic.kind, self.partition)
-            return Step([self._dead_letter(offset, headers, body, "failed", repr(error))], None)
+            return Step([self._dead_letter(offset, headers, body, written, ("failed", repr(error)))], None)
         return self._marker(offset, envelope, records, source)
 
     def _records(self, offset: int, envelope: Envelope, records: Sequence[Any], source: str) -> list[Outgoing]:
@@ -343,23 +347,13 @@ class Stage:
         self._store.point(state.stored)
 
     def _dead_letter(
-        self, offset: int, headers: Headers | None, body: bytes | None, reason: str, error: str
+        self, offset: int, headers: Headers | None, body: bytes | None, written: int, why: tuple[str, str]
     ) -> Outgoing:
         """The dead letter of a message, with all that is needed to look into it or to send it again."""
         self.ledger.next_offset = offset + 1
-        _dead.labels(self.topic.kind, reason).inc()
-        _log.warning("dead letter: offset %d of %s[%d]: %s", offset, self.topic.kind, self.partition, error)
-        letter = DeadLetter(
-            id=digest("dead", self.topic.kind, self.partition, offset),
-            time=0,
-            topic=self.topic.kind,
-            partition=self.partition,
-            offset=offset,
-            reason=reason,
-            stage="worker",
-            error=error,
-            value=b64encode(body or b"").decode(),
-            headers=[(name, b64encode(value or b"").decode()) for name, value in headers or ()],
-        )
-        envelope = Envelope(DEAD.schema, stage_name(self.topic, self.partition, ""), "dead", 0, 0, 1)
-        return Outgoing(DEAD, 0, envelope, encode([letter]))
+        _dead.labels(self.topic.kind, why[0]).inc()
+        _log.warning("dead letter: offset %d of %s[%d]: %s", offset, self.topic.kind, self.partition, why[1])
+        node = stage_name(self.topic, self.partition, "")
+        place = (self.topic.name(self._environment.prefix), self.partition, offset)
+        letter = dead_letter(WORKER, place, written, headers, body, why, node=node)
+        return Outgoing(DEAD, 0, dead_envelope(node, written), encode([letter]))
