@@ -47,6 +47,13 @@ def wanted_partitions(topic: Topic, settings: KafkaSettings) -> int:
     return topic.partitions or settings.partitions
 
 
+def partition_counts(settings: KafkaSettings) -> dict[str, int]:
+    """How many partitions the topic of each kind has in the cluster; topics that are missing are left out."""
+    _, metadata = connect(settings)
+    names = {topic.kind: topic.name(settings.prefix) for topic in CATALOG}
+    return {kind: len(metadata.topics[name].partitions) for kind, name in names.items() if name in metadata.topics}
+
+
 def create(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing and return their names; those that exist are left as they are."""
     admin, metadata = connect(settings)

@@ -14,8 +14,8 @@ import faust
 from faust.types import TP
 
 from tapline.process.health import Health
-from topics.admin import connect, verify
-from topics.catalog import CATALOG, FLOW, MESSAGE, POLICY, STORE, Topic
+from topics.admin import partition_counts, verify
+from topics.catalog import FLOW, MESSAGE, POLICY, STORE, Topic
 from topics.policy_log import read_entries
 from topics.settings import KafkaSettings
 from workers.engine_monitor import ENGINE_PARTITION
@@ -88,12 +88,6 @@ def settle_memory() -> None:
         libc.mallopt(_M_MMAP_THRESHOLD, 32 * _MEGABYTE)
         libc.mallopt(_M_TRIM_THRESHOLD, 256 * _MEGABYTE)
         libc.mallopt(_M_TOP_PAD, 4 * _MEGABYTE)
-
-
-def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
-    """Each topic kind's number of partitions in the cluster."""
-    _, metadata = connect(kafka)
-    return {topic.kind: len(metadata.topics[topic.name(kafka.prefix)].partitions) for topic in CATALOG}
 
 
 class _Process:

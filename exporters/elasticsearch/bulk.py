@@ -179,7 +179,7 @@ class Bulk:
                 lines.append(self._action(taken, record))
                 lines.append(maker(record, shared))
             self._append(taken, 0, len(records), _encoder.encode_lines(lines))
-        except ValueError:
+        except Exception:  # noqa: BLE001 - whatever it is, it must not stop the partition
             return self._add_one_by_one(taken, records)
         return []
 
@@ -221,6 +221,8 @@ class Bulk:
                 chunk = _encoder.encode_lines([self._action(taken, record), maker(record, shared)])
             except ValueError as error:
                 rejections.append(Rejection(taken, index, "document", str(error)))
+            except Exception as error:  # noqa: BLE001 - as above
+                rejections.append(Rejection(taken, index, "document", repr(error)))
             else:
                 self._append(taken, index, 1, chunk)
         return rejections

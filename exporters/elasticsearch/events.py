@@ -133,12 +133,20 @@ class Error(Fields, kw_only=True):
 
 
 class DeadFields(Fields, kw_only=True):
-    """``tapline.dead``: where the message is; ``value`` is base64 of its bytes."""
+    """``tapline.dead``: where the message is; ``value`` is base64 of its bytes.
+
+    ``letter`` is the id of the dead letter, also where the document says that it was retried or dropped
+    (``state``), by whom and why.
+    """
 
     topic: str
     partition: int | None
     offset: int | None
+    state: str
+    letter: str
     stage: str = ""
+    author: str = ""
+    comment: str = ""
     value: Unindexed = ""
     headers: list[str] = field(default_factory=list)
 
@@ -245,12 +253,12 @@ def annotation_document(record: Annotation, context: Context) -> AnnotationDocum
 
 
 def dead_document(record: DeadLetter, context: Context) -> DeadDocument:
-    """The document of one dead letter."""
+    """The document of one dead letter, or of what was done about one."""
     return DeadDocument(
         timestamp=moment(record.time),
         data_stream=context.data_stream,
         ecs=ECS,
-        event=Event(id=record.id, kind="pipeline_error", module=MODULE, dataset=context.dataset),
+        event=Event(id=record.id, kind="pipeline_error", module=MODULE, dataset=context.dataset, action=record.state),
         observer=observer_of(record),
         error=Error(type=record.reason, message=record.error),
         tapline=DeadOwn(
@@ -260,7 +268,11 @@ def dead_document(record: DeadLetter, context: Context) -> DeadDocument:
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
+                state=record.state,
+                letter=record.letter or record.id,
                 stage=record.stage,
+                author=record.author,
+                comment=record.comment,
                 value=record.value,
                 headers=[f"{name}: {value}" for name, value in record.headers],
             ),

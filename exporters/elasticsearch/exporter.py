@@ -23,13 +23,14 @@ from exporters.elasticsearch.documents import CURRENT, EXPORTED
 from exporters.elasticsearch.metrics import (
     BULK_BYTES,
     BULK_SECONDS,
-    DOCUMENTS,
     KAFKA_ERRORS,
     LAG,
     MESSAGES,
-    RECORDS,
     REJECTIONS,
     RETRIES,
+    Oldest,
+    count_outcome,
+    count_read,
 )
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.elasticsearch.templates import Change, setup
@@ -37,10 +38,11 @@ from tapline.process.health import Health
 from topics.admin import connect as connect_kafka
 from topics.catalog import ALERT_STATE, DEAD, Topic
 from topics.codec import BadMessage, open_message
+from topics.dead_letters import EXPORTER
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
-GROUP: Final = "exporter-elasticsearch"
+GROUP: Final = EXPORTER
 """The consumer group, after the prefix of the topics."""
 
 FIRST_WAIT: Final = 0.2
@@ -58,6 +60,8 @@ _FATAL: Final = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError._FATAL,  # noqa: SLF001 - the library's public constant
 )
+
+_KINDS: Final = tuple(topic.kind for topic in EXPORTED)
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +89,7 @@ class Exporter:
         self._paused = False
         self._offsets: dict[tuple[str, int], int] = {}
         self._uncommitted: dict[tuple[str, int], int] = {}
+        self._oldest = Oldest()
         self._commit_again = 0.0
         self._lag_read = 0.0
 
@@ -101,6 +106,7 @@ class Exporter:
         except BaseException:
             self.stop()
             raise
+        self._oldest.show(_KINDS)
         for change in changes:
             _log.info("%s %s %s", change.kind, change.name, change.action)
         self._health.ready()
@@ -120,12 +126,14 @@ class Exporter:
                 if not self._deliver(bulk):
                     return
                 self._commit()
+                self._oldest.clear()
                 bulk, began = self._new_bulk(), 0.0
             elif self._commit_again and time.monotonic() >= self._commit_again:
                 self._send_commit()
             self._measure_lag(consumer)
         if self._deliver(bulk):
             self._commit(wait=True)
+            self._oldest.clear()
 
     def leave(self) -> None:
         """Have :meth:`run` finish the request in flight and return."""
@@ -134,6 +142,7 @@ class Exporter:
     def stop(self) -> None:
         """Commit, leave the group and release the connections."""
         self._health.ready(is_ready=False)
+        self._oldest.hide(_KINDS)
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
@@ -206,6 +215,7 @@ class Exporter:
         name, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
         topic, moment = self._topics[name], message.timestamp()[1] * 1000
         headers, value = message.headers(), message.value()
+        self._oldest.add(topic.kind, moment)
         if value is None and topic in CURRENT:
             # The worker needs it no more; what the document says stays true.
             MESSAGES.labels(topic.kind, "forgotten").inc()
@@ -215,16 +225,18 @@ class Exporter:
             envelope, records = open_message(headers, value, topic)  # type: ignore[arg-type]
         except BadMessage as bad:
             MESSAGES.labels(topic.kind, "bad").inc()
-            RECORDS.labels(topic.kind).inc()
+            count_read(topic.kind, 1)
             self._count_rejection(topic, bad.reason)
             why = (bad.reason, str(bad))
             self._letters.add(unusable(name, partition, offset, moment, headers, value, why))  # type: ignore[arg-type]
         else:
-            if envelope.is_snapshot:
+            if not envelope.is_for(EXPORTER):
+                MESSAGES.labels(topic.kind, "elsewhere").inc()
+            elif envelope.is_snapshot:
                 MESSAGES.labels(topic.kind, "snapshot").inc()
             else:
                 MESSAGES.labels(topic.kind, "records").inc()
-                RECORDS.labels(topic.kind).inc(len(records))
+                count_read(topic.kind, len(records))
                 records = self._wanted(topic, records)
                 taken = Taken(topic, name, partition, offset, moment, envelope, value or b"")
                 for rejection in bulk.add(taken, records) if records else ():
@@ -236,7 +248,7 @@ class Exporter:
         if topic is not ALERT_STATE:
             return records
         wanted = [record for record in records if record.status != "stored"]
-        DOCUMENTS.labels(topic.kind, "left out").inc(len(records) - len(wanted))
+        count_outcome(topic.kind, "left out", len(records) - len(wanted))
         return wanted
 
     def _deliver(self, bulk: Bulk) -> bool:
@@ -305,10 +317,10 @@ class Exporter:
 
     def _count(self, bulk: Bulk, positions: Sequence[int], outcome: str) -> None:
         for kind, number in bulk.kinds(positions).items():
-            DOCUMENTS.labels(kind, outcome).inc(number)
+            count_outcome(kind, outcome, number)
 
     def _count_rejection(self, topic: Topic, reason: str) -> None:
-        DOCUMENTS.labels(topic.kind, "rejected").inc()
+        count_outcome(topic.kind, "rejected")
         REJECTIONS.labels(topic.kind, reason).inc()
 
     def _reject(self, rejection: Rejection) -> None:

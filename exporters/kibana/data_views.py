@@ -14,18 +14,17 @@ from topics.catalog import ALERT_STATE, ANNOTATION, COUNTER, DEAD, DOCUMENT, FLO
 METER: Final = "tapline.counter.meter"
 """Below it are the meters of counters, whose names are those of their groups."""
 
+DEAD_LETTERS: Final = 'tapline.dead.state: "waiting"'
+"""The dead letters themselves, without what says that one was retried or dropped."""
+
 
 class DataView(Struct, frozen=True, kw_only=True):
-    """A data view; ``kinds`` are the kinds of topic whose documents it shows. It covers every namespace.
-
-    What is not ``timed`` is shown whatever time is looked at.
-    """
+    """A data view; ``kinds`` are the kinds of topic whose documents it shows. It covers every namespace."""
 
     key: str
     name: str
     pattern: str
     kinds: tuple[str, ...]
-    timed: bool = True
 
     @property
     def id(self) -> str:
@@ -43,8 +42,8 @@ class DataView(Struct, frozen=True, kw_only=True):
         return self.fields()[name]
 
 
-def _view(key: str, name: str, kind: str, *, timed: bool = True) -> DataView:
-    return DataView(key=key, name=name, pattern=index_name(kind, "*"), kinds=(kind,), timed=timed)
+def _view(key: str, name: str, kind: str) -> DataView:
+    return DataView(key=key, name=name, pattern=index_name(kind, "*"), kinds=(kind,))
 
 
 @cache
@@ -72,8 +71,7 @@ VIEWS: Final = (
     _view("counter", "Tapline counters", COUNTER.kind),
     _view("track", "Tapline flow trackers", TRACK.kind),
     _view("annotation", "Tapline annotations", ANNOTATION.kind),
-    # A message that cannot be read has no time of its own.
-    _view("dead", "Tapline dead letters", DEAD.kind, timed=False),
+    _view("dead", "Tapline dead letters", DEAD.kind),
     DataView(
         key="all", name="Tapline everything", pattern="logs-tapline.*", kinds=tuple(topic.kind for topic in _LOGGED)
     ),

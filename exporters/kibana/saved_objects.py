@@ -95,9 +95,8 @@ def _data_view(shown: DataView) -> SavedObject:
         "sourceFilters": "[]",
         # A data stream comes into being with its first document: until then its panels are empty, not broken.
         "allowNoIndex": True,
+        "timeFieldName": TIME_FIELD,
     }
-    if shown.timed:
-        attributes["timeFieldName"] = TIME_FIELD
     return _object("index-pattern", shown.id, attributes, [])
 
 

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "alerts",
     "backfill",
     "topics",
+    "dlq",
     "config",
     "doctor",
 )

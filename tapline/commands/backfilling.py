@@ -170,7 +170,9 @@ def _tell(outcome: Outcome, windows: WindowRange, republished: Republished | Non
         )
     if windows.skipped["open"]:
         outcome.note(f"{windows.skipped['open']:,} messages of windows that are still open were left out")
-    for reason in sorted(windows.skipped.keys() - {"open", "outside"}):
+    if windows.skipped["again"]:
+        outcome.note(f"{windows.skipped['again']:,} messages are dead letters sent again: the first ones were taken")
+    for reason in sorted(windows.skipped.keys() - {"open", "outside", "again"}):
         outcome.note(f"{windows.skipped[reason]:,} messages could not be used: {reason}")
     if republished is not None:
         sent = ", ".join(f"{count:,} {kind}" for kind, count in sorted(republished.records.items()))

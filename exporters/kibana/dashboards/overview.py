@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS
+from exporters.kibana.data_views import DEAD_LETTERS
 from exporters.kibana.definitions import (
     CHART_ROW,
     METRICS_ROW,
@@ -34,7 +35,13 @@ OVERVIEW: Final = Dashboard(
                 Panel(title="Hosts", kind="metric", view="flow", metrics=(different("sources", "source.ip"),)),
                 Panel(title="Resources", kind="metric", view="resource", metrics=(documents("resources"),)),
                 Panel(title="Alerts", kind="metric", view="alert", metrics=(documents("alerts"),)),
-                Panel(title="Dead letters", kind="metric", view="dead", metrics=(documents("dead letters"),)),
+                Panel(
+                    title="Dead letters",
+                    kind="metric",
+                    view="dead",
+                    metrics=(documents("dead letters"),),
+                    filter=DEAD_LETTERS,
+                ),
             ),
         ),
         Row(

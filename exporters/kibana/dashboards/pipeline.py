@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.kibana.data_views import METER
+from exporters.kibana.data_views import DEAD_LETTERS, METER
 from exporters.kibana.definitions import (
     CHART_ROW,
     LIST_ROW,
@@ -76,7 +76,13 @@ PIPELINE: Final = Dashboard(
                     metrics=(_meter("packets", "dropped"),),
                     filter=_CAPTURE,
                 ),
-                Panel(title="Dead letters", kind="metric", view="dead", metrics=(documents("dead letters"),)),
+                Panel(
+                    title="Dead letters",
+                    kind="metric",
+                    view="dead",
+                    metrics=(documents("dead letters"),),
+                    filter=DEAD_LETTERS,
+                ),
             ),
         ),
         Row(
@@ -204,6 +210,19 @@ PIPELINE: Final = Dashboard(
                         Values("tapline.dead.stage", "found by", 5, missing=True),
                         Values("error.type", "reason", 10),
                     ),
+                    filter=DEAD_LETTERS,
+                ),
+                Panel(
+                    title="Dead letters and what was done about them",
+                    kind="table",
+                    view="dead",
+                    metrics=(different("dead letters", "tapline.dead.letter"),),
+                    dimensions=(
+                        Values("tapline.dead.state", "state", 5),
+                        Values("tapline.dead.topic", "topic", 20),
+                        Values("tapline.dead.author", "by", 20, missing=True),
+                    ),
+                    description="Each was waiting at first; what was retried or dropped is counted there as well.",
                 ),
             ),
         ),
@@ -214,6 +233,7 @@ PIPELINE: Final = Dashboard(
                     title="List of dead letters",
                     view="dead",
                     columns=(
+                        "tapline.dead.state",
                         "tapline.dead.topic",
                         "tapline.dead.partition",
                         "tapline.dead.offset",
