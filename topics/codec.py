@@ -20,9 +20,6 @@ MAX_RECORDS: Final = 1000
 
 SNAPSHOT_SCHEMA: Final = "snapshot/1"
 
-_LARGEST: Final = 1 << 40
-"""Largest number in a header: with more a window could not be told in microseconds."""
-
 T = TypeVar("T", bound=Struct)
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -117,8 +114,6 @@ def open_envelope(headers: Headers | None, topic: Topic) -> Envelope:
         raise BadMessage("schema", f"{envelope.schema!r} in a topic of {topic.schema!r}")
     if envelope.sequence < 0 or envelope.count < 1:
         raise BadMessage("headers", f"sequence {envelope.sequence}, count {envelope.count}")
-    if max(abs(envelope.window), envelope.sequence, envelope.count) > _LARGEST:
-        raise BadMessage("headers", f"window {envelope.window}, sequence {envelope.sequence}, count {envelope.count}")
     return envelope
 
 

@@ -6,6 +6,8 @@
 import sys
 from typing import Literal
 
+import msgspec
+
 from exporters.elasticsearch import encode_document
 from topics.catalog import (
     ALERT_STATE,
@@ -287,6 +289,20 @@ def dead_letter() -> DeadLetter:
     )
 
 
+def dropped_letter() -> DeadLetter:
+    """What was done about a dead letter."""
+    return msgspec.structs.replace(
+        dead_letter(),
+        id="d0" * 16,
+        state="dropped",
+        letter="e" * 32,
+        author="ada",
+        comment="a test",
+        value="",
+        headers=[],
+    )
+
+
 def track() -> Track:
     """A flow tracker's list."""
     return Track(
@@ -537,6 +553,7 @@ SAMPLES: list[tuple[Topic, Record]] = [
     (ANNOTATION, key_annotation("attribute")),
     (ANNOTATION, key_annotation("edge")),
     (DEAD, dead_letter()),
+    (DEAD, dropped_letter()),
 ]
 
 if __name__ == "__main__":
