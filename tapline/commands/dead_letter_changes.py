@@ -92,7 +92,6 @@ def print_done(done: Done, *, as_json: bool) -> None:
         print_json(done)
     else:
         would = "would be " if done.dry_run else ""
-        count = done.letters.total()
         where = ", ".join(f"{number:,} of {topic}" for topic, number in sorted(done.letters.items()))
         click.echo(
             f"{count:,} dead letter{'' if count == 1 else 's'} {would}{done.what}{': ' + where if where else ''}"
@@ -101,8 +100,12 @@ def print_done(done: Done, *, as_json: bool) -> None:
             click.echo(f"{number:,} not: {why}")
     if done.refused:
         raise TaplineError(
-            f"{len(done.refused):,} dead letters cannot be sent again: see `tapline dlq show ID`, or drop them"
+            f"{_letters(len(done.refused))} cannot be sent again: see `tapline dlq show ID`, or drop with `tapline dlq drop`"
         )
+
+
+def _letters(number: int) -> str:
+    return "1 dead letter" if number == 1 else f"{number:,} dead letters"
 
 
 def _settle(writer: DeadLetterWriter, messages: list[Resent], letters: list[DeadLetter]) -> None:
