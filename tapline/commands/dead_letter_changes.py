@@ -93,14 +93,12 @@ def print_done(done: Done, *, as_json: bool) -> None:
     else:
         would = "would be " if done.dry_run else ""
         where = ", ".join(f"{number:,} of {topic}" for topic, number in sorted(done.letters.items()))
-        click.echo(
-            f"{count:,} dead letter{'' if count == 1 else 's'} {would}{done.what}{': ' + where if where else ''}"
-        )
+        click.echo(f"{_letters(done.letters.total())} {would}{done.what}{': ' if where else ''}{where}")
         for why, number in Counter(done.refused.values()).most_common():
             click.echo(f"{number:,} not: {why}")
     if done.refused:
         raise TaplineError(
-            f"{_letters(len(done.refused))} cannot be sent again: see `tapline dlq show ID`, or drop with `tapline dlq drop`"
+            f"{_letters(len(done.refused))} cannot be sent again: see `tapline dlq show ID`, or drop them"
         )
 
 
