@@ -287,7 +287,7 @@ def print_result(result: Result) -> None:
         click.echo(f"`{_program()} down --forget`, then run the demo again.")
     if result.dead_letters:
         click.echo(
-            f"{result.dead_letters} MESSAGES COULD NOT BE USED: `tapline topics tail dead --beginning` shows them."
+            f"{result.dead_letters} MESSAGES COULD NOT BE USED: `tapline dlq list` shows them."
         )
     for title, ranked in (("top hosts", result.hosts), ("top applications", result.applications)):
         click.echo()

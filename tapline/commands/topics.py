@@ -114,7 +114,7 @@ def tail(
             continue
         if rejected:
             for record in message.records:
-                if isinstance(record, DeadLetter):
+                if isinstance(record, DeadLetter) and record.state == "waiting":
                     click.echo(rejected_line(record))
             continue
         envelope = message.envelope
