@@ -32,10 +32,12 @@ class MadeStage:
         self.job: Future[Any] = Future()
         self.waiting = Waiting([self.job], time.monotonic() + seconds)
         self.said: list[str] = []
+        self.written = 0
         self.ledger = SimpleNamespace(idle=lambda: True, next_offset=6, point=lambda: CommitPoint(6, "idle"))
 
-    def message(self, *_: object) -> Step:
+    def message(self, _offset: int, _headers: object, _body: object, written: int) -> Step:
         self.said.append("message")
+        self.written = written
         return Step([OUT], None, self.waiting)
 
     def proceed(self) -> Step:
@@ -74,9 +76,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def event(offset: int) -> Any:
-    return SimpleNamespace(
-        message=SimpleNamespace(topic=FLOWS.topic, partition=0, offset=offset, headers=[], value=b"")
+    message = SimpleNamespace(
+        topic=FLOWS.topic, partition=0, offset=offset, headers=[], value=b"", timestamp=1_700_000_000.123
     )
+    return SimpleNamespace(message=message)
 
 
 def test_a_message_is_done_when_its_jobs_are_and_nothing_is_committed_before() -> None:
@@ -97,6 +100,7 @@ def test_a_message_is_done_when_its_jobs_are_and_nothing_is_committed_before() -
 
     asyncio.run(run())
     assert stage.said == ["told 1", "message", "proceed"]
+    assert stage.written == 1_700_000_000_123_000, "microseconds of the time at which Kafka took it"
     assert published == [ALERT] * 2
     assert (running.busy, running.next_offset, running.told) == (False, 6, 1)
     assert running.ripe() == CommitPoint(6, "closed")
