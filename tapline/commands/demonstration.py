@@ -286,9 +286,7 @@ def print_result(result: Result) -> None:
         click.echo("If another version of Tapline published this capture here before, start afresh:")
         click.echo(f"`{_program()} down --forget`, then run the demo again.")
     if result.dead_letters:
-        click.echo(
-            f"{result.dead_letters} MESSAGES COULD NOT BE USED: `tapline dlq list` shows them."
-        )
+        click.echo(f"{result.dead_letters} MESSAGES COULD NOT BE USED: `tapline dlq list` shows them.")
     for title, ranked in (("top hosts", result.hosts), ("top applications", result.applications)):
         click.echo()
         print_table((title, "bytes"), [(one.key, one.total) for one in ranked])
