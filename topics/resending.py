@@ -3,8 +3,8 @@
 A letter goes to the partition its message was in, under its stream and window, for the stage alone that could not use
 it (the header ``reader``): the others have had the message. The exporter writes by ids, so what it gets twice is there
 once. A worker has closed the window long since. What comes again has a producer name of its own, made of the letter's
-id: to the worker it is one more window of a producer nobody waits for, complete with its marker, and when it comes
-twice the second is known.
+id: to the worker it is one more window of a producer nobody waits for, which ends with this message, and when it
+comes twice the second is known.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from topics.catalog import CATALOG, RANKING, Topic
-from topics.codec import SNAPSHOT_SCHEMA, BadMessage, Envelope, encode, open_message
+from topics.codec import BadMessage, Envelope, open_message
 from topics.dead_letters import EXPORTER, WORKER
-from topics.records import DeadLetter, Snapshot
+from topics.records import DeadLetter
 
 _SHOWN_ID: Final = 16
 _KNOWN: Final = frozenset({"schema", "node", "stream", "window", "sequence", "count", "reader"})
@@ -39,8 +39,8 @@ class NotAgain(Exception):
     """A letter that cannot be sent again; the text says why and what helps."""
 
 
-def resent(letter: DeadLetter, prefix: str, partitions: Mapping[str, int]) -> list[Resent]:
-    """The messages that send a letter's message or record again; :class:`NotAgain` where that makes no sense.
+def resent(letter: DeadLetter, prefix: str, partitions: Mapping[str, int]) -> Resent:
+    """The message that sends a letter's message or record again; :class:`NotAgain` where that makes no sense.
 
     ``prefix`` is what names of topics begin with, ``partitions`` how many each kind of topic has.
     """
@@ -48,14 +48,7 @@ def resent(letter: DeadLetter, prefix: str, partitions: Mapping[str, int]) -> li
     if letter.partition >= partitions.get(topic.kind, 0):
         raise NotAgain(f"{letter.topic} no longer has a partition {letter.partition}")
     envelope, body, headers = _content(letter, topic)
-    first = Resent(letter.topic, letter.partition, envelope, body, headers)
-    if letter.stage != WORKER:
-        return [first]
-    marker = Snapshot(
-        node=envelope.node, stream=envelope.stream, window=envelope.window, announced=envelope.count, final=True
-    )
-    closing = Envelope(SNAPSHOT_SCHEMA, envelope.node, envelope.stream, envelope.window, 0, 1, WORKER)
-    return [first, Resent(letter.topic, letter.partition, closing, encode([marker]))]
+    return Resent(letter.topic, letter.partition, envelope, body, headers)
 
 
 def decoded(letter: DeadLetter) -> tuple[list[tuple[str, bytes]], bytes]:

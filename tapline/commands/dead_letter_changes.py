@@ -55,7 +55,7 @@ def retry(
             done.letters[letter.topic] += 1
             if dry_run:
                 continue
-            messages += made
+            messages.append(made)
             letters.append(letter)
             if len(letters) >= _AT_ONCE or sum(len(each.body) for each in messages) >= _BYTES_AT_ONCE:
                 _settle(writer, messages, letters)

@@ -17,7 +17,7 @@ from topics.catalog import ALERT, DEAD, PARTIAL, RANKING, STORE, Topic
 from topics.codec import BadMessage, Envelope, Headers, encode, open_message
 from topics.dead_letters import WORKER, dead_envelope, dead_letter
 from topics.partitions import digest
-from topics.records import WINDOW_SECONDS, Alert, Message, Partial, Stored
+from topics.records import WINDOW_SECONDS, Alert, Message, Partial, Snapshot, Stored
 from workers.counting.counts import ScriptCounts
 from workers.counting.group_totals import GroupTotals
 from workers.counting.groups import CONSERVATION
@@ -133,19 +133,28 @@ class Stage:
     def _message(self, offset: int, headers: Headers | None, body: bytes | None, written: int) -> Step:
         try:
             envelope, records = open_message(headers, body, self.topic)
-            if not envelope.is_for(WORKER):
-                self.ledger.next_offset = offset + 1
-                return Step([], None)
-            source = lane_source(self.topic, envelope.node)
-            if not envelope.is_snapshot:
-                return Step(self._records(offset, envelope, records, source), None)
         except BadMessage as error:
-            why = (error.reason, str(error))
-            return Step([self._dead_letter(offset, headers, body, written, why)], None)
+            return Step([self._dead_letter(offset, headers, body, written, (error.reason, str(error)))], None)
+        if not envelope.is_for(WORKER):
+            self.ledger.next_offset = offset + 1
+            return Step([], None)
+        source = lane_source(self.topic, envelope.node)
+        if envelope.is_snapshot:
+            return self._marker(offset, envelope, records[0], source)
+        try:
+            outgoing = self._records(offset, envelope, records, source)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the partition
             _log.exception("message %d of %s[%d] failed", offset, self.topic.kind, self.partition)
-            return Step([self._dead_letter(offset, headers, body, written, ("failed", repr(error)))], None)
-        return self._marker(offset, envelope, records, source)
+            outgoing = [self._dead_letter(offset, headers, body, written, ("failed", repr(error)))]
+        return self._again(offset, envelope, source, outgoing) if envelope.reader else Step(outgoing, None)
+
+    def _again(self, offset: int, envelope: Envelope, source: str, outgoing: list[Outgoing]) -> Step:
+        """End the window of a message that was sent again: it is alone in there, and nobody else marks it."""
+        marker = Snapshot(
+            node=envelope.node, stream=envelope.stream, window=envelope.window, announced=envelope.count, final=True
+        )
+        step = self._marker(offset, envelope, marker, source)
+        return step._replace(outgoing=[*outgoing, *step.outgoing])
 
     def _records(self, offset: int, envelope: Envelope, records: Sequence[Any], source: str) -> list[Outgoing]:
         admitted = self.ledger.admit(offset, envelope, source)
@@ -199,8 +208,8 @@ class Stage:
             partial.partition = self.partition
             yield partial
 
-    def _marker(self, offset: int, envelope: Envelope, records: Sequence[Any], source: str) -> Step:
-        lane = self.ledger.mark(offset, envelope, records[0], source)
+    def _marker(self, offset: int, envelope: Envelope, marker: Snapshot, source: str) -> Step:
+        lane = self.ledger.mark(offset, envelope, marker, source)
         ready = lane.ready()
         if not ready:
             self.ledger.settle(lane)
