@@ -91,10 +91,11 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
-    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
-    ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices
-    that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of
-    flows' ends.
+    ``tunnels`` says which packet counts where one carries another: the ``inner``, whose flow names the tunnel as
+    well, or the ``outer``. ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for
+    lines instead of packets, ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell
+    of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment``
+    is what is known of flows' ends.
     """
 
     node: str = ""
@@ -106,6 +107,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     filter: str = ""
     promiscuous: bool = True
     snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
+    tunnels: Literal["inner", "outer"] = "inner"
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     flow_exports: FlowExportSettings = field(default_factory=FlowExportSettings)

@@ -168,7 +168,7 @@ class FlowCache:
     ) -> None:
         self.version4: dict[int, Table] = {}
         self.version6: dict[int, Table] = {}
-        self._others: dict[tuple[int, int, int, str], Table] = {}
+        self._others: dict[tuple[int, int, int, str, int], Table] = {}
         self._flows: dict[FlowState, None] = {}
         self._fragments: dict[bytes, Half] = {}
         self._older_fragments: dict[bytes, Half] = {}
@@ -207,9 +207,11 @@ class FlowCache:
         flow = FlowState(header, time, table, forward, reverse)
         flow.community_id = community_id(header.protocol, source, destination, ports, one_way=header.one_way)
         flow.flow_id = self._flow_id(flow.community_id, time)
-        if link == ETHERNET:
-            flow.destination_mac = buffer[start : start + 6].hex(":")
-            flow.source_mac = buffer[start + 6 : start + 12].hex(":")
+        frame = header.tunnel.frame if header.tunnel else 0
+        if link == ETHERNET or frame:
+            at = start + frame
+            flow.destination_mac = buffer[at : at + 6].hex(":")
+            flow.source_mac = buffer[at + 6 : at + 12].hex(":")
         table[reverse] = flow.destination
         table[forward] = flow.source
         self._flows[flow] = None
@@ -268,7 +270,9 @@ class FlowCache:
         if header.ports and protocol in {TCP, UDP} and not header.tunnel and not may_carry_packets(header):
             tables, key = self.version4 if version == 4 else self.version6, protocol << 12 | header.vlan
         else:
-            tables, key = self._others, (version, protocol, header.vlan, header.tunnel)
+            tunnel = header.tunnel
+            name, network = (tunnel.name, tunnel.network) if tunnel else ("", 0)
+            tables, key = self._others, (version, protocol, header.vlan, name, network)
         table = tables.get(key)
         if table is None:
             table = tables[key] = Table()
@@ -295,7 +299,7 @@ class FlowCache:
             source.retransmissions,
             destination.retransmissions,
         )
-        family = AF_INET if header.version == 4 else AF_INET6
+        family, tunnel = _family(header.version), header.tunnel
         has_ports = bool(header.ports) and header.protocol not in {1, 58}
         sequence = flow.sequence
         flow.sequence += 1
@@ -320,7 +324,10 @@ class FlowCache:
             ip_version=header.version,
             source_mac=flow.source_mac,
             destination_mac=flow.destination_mac,
-            tunnel=header.tunnel,
+            tunnel=tunnel.name if tunnel else "",
+            tunnel_source_ip=inet_ntop(_family(tunnel.version), tunnel.source) if tunnel else "",
+            tunnel_destination_ip=inet_ntop(_family(tunnel.version), tunnel.destination) if tunnel else "",
+            tunnel_id=tunnel.identity if tunnel else 0,
             application=application.name,
             application_category=application.category,
             server_name=application.server_name,
@@ -355,6 +362,10 @@ class FlowCache:
 
     def __iter__(self) -> Iterator[FlowState]:
         return iter(self._flows)
+
+
+def _family(version: int) -> int:
+    return AF_INET if version == 4 else AF_INET6
 
 
 def _risks(flow: FlowState) -> tuple[str, ...]:

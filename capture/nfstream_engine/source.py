@@ -10,9 +10,10 @@ from typing import Final
 from capture.nfstream_engine.dissector import Dissector
 from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache
 from capture.nfstream_engine.segments import NUMBERS, arrived, extent, flagged, payload_size
-from capture.packets.decode import ETHERNET, IPV4, IPV6, TCP, VLAN, decode
+from capture.packets.decode import ETHERNET, TCP, VLAN, decode
 from capture.packets.files import Packet, PacketFile, Progress
 from capture.packets.live import CLOCK, LiveCapture
+from capture.packets.tunnels import IPV4, IPV6
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink, window_of
 from topics.catalog import FLOW, METRIC
@@ -100,6 +101,7 @@ class _Meter:
     ) -> None:
         self._idle = settings.idle_timeout * 1_000_000
         self._flows = FlowCache(observation, self._idle, settings.max_flows, dissector, self._put)
+        self._tunnels = settings.tunnels == "inner"
         self._dropped = dropped
         self._observation = observation
         self._dissector = dissector
@@ -116,7 +118,7 @@ class _Meter:
         """Take packets until there are no more."""
         # This loop runs for every packet: most are TCP or UDP of a flow that is known, and are found by one
         # slice of their bytes; whatever else they may be is decided by decode().
-        flows, dissector, idle = self._flows, self._dissector, self._idle
+        flows, dissector, idle, tunnels = self._flows, self._dissector, self._idle, self._tunnels
         version4, version6, unpack, unpack6 = flows.version4, flows.version6, _unpack, _unpack6
         now, next_tick = self._now, self._next_tick
         count = octets = 0
@@ -169,7 +171,7 @@ class _Meter:
             count += 1
             octets += length
             if half is None:
-                decoded = decode(link, buffer, start, end)
+                decoded = decode(link, buffer, start, end, tunnels=tunnels)
                 if isinstance(decoded, str):
                     self._ignored[decoded] += 1
                     self._ignored_bytes += length
@@ -191,7 +193,7 @@ class _Meter:
                     half = None
             if half is None:
                 if header is None:
-                    decoded = decode(link, buffer, start, end)
+                    decoded = decode(link, buffer, start, end, tunnels=tunnels)
                     assert not isinstance(decoded, str)
                     header = decoded
                 half = flows.begin(header, now, self._window, link, buffer, start)

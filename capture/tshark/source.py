@@ -74,6 +74,7 @@ class TsharkSource:
         self._input = path_or_interface
         self._settings = settings
         self._live = observation.stream == LIVE
+        self._tunnels = settings.tunnels == "inner"
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
         self._stopped = threading.Event()
@@ -170,7 +171,11 @@ class TsharkSource:
         try:
             number = int(layers["frame_number"][0])
             content = self._content if self._content.frame == number else NO_CONTENT
-            frame = Frame(number, microseconds(layers["frame_time_epoch"][0]), layers, conversation_of(layers), content)
+            time, conversation = (
+                microseconds(layers["frame_time_epoch"][0]),
+                conversation_of(layers, tunnels=self._tunnels),
+            )
+            frame = Frame(number, time, layers, conversation, content)
             yield from self._read(frame)
         except Unusable as reason:
             self._counts[f"skipped.{reason}"] += 1

@@ -29,7 +29,7 @@ GRE = struct.pack("!HH", 0, 0x0800) + INNER4
         pytest.param(ip(CLIENT, SERVER, 41, INNER6), "udp", 0, id="6in4"),
         pytest.param(udp(CLIENT, SERVER, 2152, 2152, GTP), "udp", 0, id="gtp-u"),
         pytest.param(udp(CLIENT, SERVER, 33000, 4789, VXLAN), "udp", 0, id="vxlan"),
-        pytest.param(ip(CLIENT, SERVER, 47, GRE), "gre", 0, id="gre"),
+        pytest.param(ip(CLIENT, SERVER, 47, GRE), "udp", 0, id="gre"),
     ],
 )
 def test_records_belong_to_the_flow_that_the_flow_engine_reports(tmp_path, frame, transport, vlan):
