@@ -26,6 +26,9 @@ UDP_PORTS: Final = frozenset({_GTP_U, _TEREDO, _VXLAN, _GENEVE})
 
 _GRE_CHECKSUM, _GRE_ROUTING, _GRE_KEY, _GRE_SEQUENCE, _GRE_ACKNOWLEDGED = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 _ERSPAN, _ERSPAN_III, _PPP_IN_GRE = 0x88BE, 0x22EB, 0x880B
+_TEREDO_ADDRESSES: Final = frozenset({b"\x20\x01\0\0", b"\xfe\x80\0\0"})
+"""How an address of Teredo's begins, and one of the link, which its routers have."""
+
 _PPP_UNCOMPRESSED: Final = b"\xff\x03"
 
 
@@ -73,9 +76,9 @@ def _in_udp(ports: bytes, buffer: bytes, at: int, end: int) -> Inside | None:
         return Inside(of_version(buffer[start]), start, "gtp", _number(buffer, at + 4, 4)) if start < end else None
     if _TEREDO in (destination, ports[:2]):
         start = _teredo_payload(buffer, at)
-        # Its first byte alone would fit much else that comes from this port: the lengths have to agree.
-        whole = start + 40 + _number(buffer, start + 4, 2) == at - 8 + _number(buffer, at - 4, 2)
-        return Inside(of_version(buffer[start]), start, "teredo") if whole else None
+        # Its first byte alone would fit much else that comes from this port.
+        known = {buffer[start + 8 : start + 12], buffer[start + 24 : start + 28]} & _TEREDO_ADDRESSES
+        return Inside(of_version(buffer[start]), start, "teredo") if known else None
     return None
 
 
