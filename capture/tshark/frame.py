@@ -161,9 +161,6 @@ def _plan(protocols: str, *, tunnels: bool) -> _Plan | str:
     for name in protocols.split(":"):
         if name in _QUOTING:
             return _QUOTING[name]
-        if name in _TUNNELS:
-            inside = inside or (tunnels and plan is not None and plan.transport == _TUNNELS[name])
-            continue
         if name in _TAGS:
             tags[name] += 1
             if inside:
@@ -195,6 +192,8 @@ def _plan(protocols: str, *, tunnels: bool) -> _Plan | str:
                 tag=_TAGS.get(tag, ""),
                 tag_index=place,
             )
+        if tunnels and plan is not None and plan.transport == _TUNNELS.get(name):
+            inside = True
     if not ip:
         return "not-ip"
     return plan or "transport"

@@ -110,8 +110,9 @@ MADE: dict[str, tuple[bytes, str, int]] = {
 }
 """Frames by what they are, with the name and the number of their innermost tunnel."""
 
-_FIELDS = ("communityid", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "gre.key", "erspan.spanid", "vxlan.vni", "geneve.vni",
-           "gtp.teid", "gre.key.call_id", "frame.protocols")  # fmt: skip
+_ENDS = ("ip.src", "ip.dst", "ipv6.src", "ipv6.dst")
+_NUMBERS = ("gre.key", "gre.key.call_id", "erspan.spanid", "vxlan.vni", "geneve.vni", "gtp.teid")
+_FIELDS = ("communityid", "frame.protocols", *_ENDS, *_NUMBERS)
 
 
 def _stated(path: Path) -> list[dict[str, list[str]]]:
@@ -134,14 +135,13 @@ def test_flows_in_tunnels_are_those_that_tshark_names(tmp_path: Path) -> None:
 
     wrong = {}
     for name, flow, said, (frame, tunnel, number) in zip(MADE, flows, stated, MADE.values(), strict=True):
-        inner = [f"{end}.{side}" for end in ("ip", "ipv6") for side in ("src", "dst")]
         found = (flow.tunnel, flow.tunnel_id, flow.total_bytes)
         ends = {flow.source_ip, flow.destination_ip, flow.tunnel_source_ip, flow.tunnel_destination_ip}
-        numbers = {int(value, 0) for field in _FIELDS[5:11] for value in said[field] if value} | {0}
+        numbers = {int(value, 0) for field in _NUMBERS for value in said[field] if value} | {0}
         if (
             found != (tunnel, number, len(frame))
             or flow.community_id != said["communityid"][-1]
-            or not ends <= {address for field in inner for address in said[field]}
+            or not ends <= {address for field in _ENDS for address in said[field]}
             or number not in numbers
         ):
             wrong[name] = (found, flow, said)
