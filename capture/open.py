@@ -18,7 +18,7 @@ from capture.host import SCHEME as HOST
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
-from capture.packets.live import check_interface, is_interface
+from capture.packets.interfaces import check_interface, is_interface
 from capture.settings import CaptureSettings
 from capture.sflow import SCHEME as SFLOW
 from capture.snmp import SCHEME as SNMP

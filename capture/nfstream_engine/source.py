@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from capture.nfstream_engine.dissector import Dissector
 from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache
@@ -17,7 +17,6 @@ from capture.packets.tunnels import IPV4, IPV6
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink, window_of
 from topics.catalog import FLOW, METRIC
-from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.records import WINDOW_SECONDS, Flow, Metric
 
@@ -69,15 +68,15 @@ class NfstreamSource:
 
     def run(self, sink: Sink) -> None:
         with Dissector() as dissector, self._open() as packets:
-            meter = _Meter(self._observation, self._settings, dissector, sink, packets.dropped)
+            meter = _Meter(self._observation, self._settings, dissector, sink, packets)
             try:
                 meter.read(packets.packets())
                 if not (self._stopping and self._observation.is_file):
                     meter.finish()
             finally:
                 meter.release()
-        if packets.problem:
-            raise (TaplineError if self._observation.stream == LIVE else CutShort)(packets.problem)
+        if isinstance(packets, PacketFile) and packets.problem:
+            raise CutShort(packets.problem)
 
     def stop(self) -> None:
         self._stopping = True
@@ -86,6 +85,16 @@ class NfstreamSource:
         if self._observation.stream == LIVE:
             return LiveCapture(self._input, self._settings, stopped=lambda: self._stopping)
         return PacketFile(self._input, stopped=lambda: self._stopping, progress=self._progress)
+
+
+class _Packets(Protocol):
+    """Where packets come from, and what it knows of those that did not come."""
+
+    def packets(self) -> Iterable[Packet]: ...
+
+    def dropped(self) -> int: ...
+
+    def losses(self) -> int: ...
 
 
 class _Meter:
@@ -97,12 +106,12 @@ class _Meter:
         settings: CaptureSettings,
         dissector: Dissector,
         sink: Sink,
-        dropped: Callable[[], int],
+        packets: _Packets,
     ) -> None:
         self._idle = settings.idle_timeout * 1_000_000
         self._flows = FlowCache(observation, self._idle, settings.max_flows, dissector, self._put)
         self._tunnels = settings.tunnels == "inner"
-        self._dropped = dropped
+        self._input = packets
         self._observation = observation
         self._dissector = dissector
         self._sink = sink
@@ -261,7 +270,7 @@ class _Meter:
 
     def _close_window(self, time: int) -> None:
         """Put and count what was read in the window that ends at this time."""
-        dropped = self._dropped()
+        dropped = self._input.dropped()
         ignored = self._ignored.total()
         observation, window = self._observation, self._window
         if self._packets or dropped or observation.stream == LIVE:
@@ -289,6 +298,7 @@ class _Meter:
             ("ignored_bytes", self._ignored_bytes),
             ("dropped.kernel", dropped),
             ("evicted_flows", self._flows.evicted),
+            ("interface_losses", self._input.losses()),
             *((f"ignored.{reason}", amount) for reason, amount in self._ignored.items()),
         ):
             if amount:
