@@ -17,6 +17,7 @@ from capture.eve import SCHEME as EVE
 from capture.host import SCHEME as HOST
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
+from capture.packets.fanout import Fanout
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.interfaces import check_interface, is_interface
 from capture.settings import CaptureSettings
@@ -56,6 +57,7 @@ def open_capture(
     *,
     progress: Progress | None = None,
     kafka: KafkaSettings | None = None,
+    fanout: Fanout | None = None,
 ) -> tuple[Observation, list[Source]]:
     """What to observe, and the sources to run for it: flows, and deep also resources and documents.
 
@@ -65,15 +67,20 @@ def open_capture(
     exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other collectors put into a topic of
     ``kafka``: ``netflow:kafka:TOPIC``, what is asked: ``host:`` for this machine, ``docker:`` for its containers,
     ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
-    called with the bytes read of a file. Where tshark is to be used and missing, ``deep`` is ``light``:
-    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    called with the bytes read of a file; with a ``fanout`` an interface is shared with other processes. Where tshark is
+    to be used and missing, ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be
+    none of these.
     """
-    observation, sources = _open(path_or_interface, settings, progress, kafka)
+    observation, sources = _open(path_or_interface, settings, progress, kafka, fanout)
     return observation, enriched(sources, settings.enrichment, settings.docker.socket)
 
 
 def _open(
-    path_or_interface: str, settings: CaptureSettings, progress: Progress | None, kafka: KafkaSettings | None
+    path_or_interface: str,
+    settings: CaptureSettings,
+    progress: Progress | None,
+    kafka: KafkaSettings | None,
+    fanout: Fanout | None,
 ) -> tuple[Observation, list[Source]]:
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)
@@ -104,8 +111,8 @@ def _open(
             if os.sep in path_or_interface or Path(path_or_interface).suffix:
                 raise TaplineError(f"{path_or_interface} does not exist: check the path")
             check_interface(path_or_interface)
-        observation = observe_live(node, path_or_interface, started)
-        return observation, _engines(observation, [path_or_interface] * 2, settings, progress, deep=deep)
+        observation = observe_live(node, path_or_interface, started, fanout.member if fanout else 0)
+        return observation, _engines(observation, [path_or_interface] * 2, settings, progress, fanout, deep=deep)
     check_readable(path_or_interface)
     if path_or_interface == STANDARD_INPUT or not stat.S_ISREG(Path(path_or_interface).stat().st_mode):
         name = "standard input" if path_or_interface == STANDARD_INPUT else path_or_interface
@@ -203,11 +210,17 @@ def _open_eve(source: str, settings: CaptureSettings, progress: Progress | None)
 
 
 def _engines(
-    observation: Observation, inputs: list[str], settings: CaptureSettings, progress: Progress | None, *, deep: bool
+    observation: Observation,
+    inputs: list[str],
+    settings: CaptureSettings,
+    progress: Progress | None,
+    fanout: Fanout | None = None,
+    *,
+    deep: bool,
 ) -> list[Source]:
     if settings.flows == "suricata":
         return [_suricata(observation, inputs[0], settings, flows=True, deep=deep)]
-    sources: list[Source] = [NfstreamSource(observation, inputs[0], settings, progress)]
+    sources: list[Source] = [NfstreamSource(observation, inputs[0], settings, progress, fanout)]
     if deep and deep_engine(settings) == "suricata":
         sources.append(_suricata(observation, inputs[1], settings, flows=False, deep=True))
     elif deep:

@@ -91,6 +91,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
+    ``fanout`` is how many processes share the packets of an interface, each those of other flows.
     ``tunnels`` says which packet counts where one carries another: the ``inner``, whose flow names the tunnel as
     well, or the ``outer``. ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for
     lines instead of packets, ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell
@@ -107,6 +108,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     filter: str = ""
     promiscuous: bool = True
     snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
+    fanout: Annotated[int, Meta(ge=1, le=64)] = 1
     tunnels: Literal["inner", "outer"] = "inner"
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)

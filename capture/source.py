@@ -48,9 +48,12 @@ def observe_file(node: str, name: str, sha256: str) -> Observation:
     return Observation(node=node, observation_point=name, stream=stream, identity=stream, producer=stream)
 
 
-def observe_live(node: str, interface: str, started: int) -> Observation:
-    """The observation of an interface by a node that started at this time (epoch microseconds)."""
-    producer = f"{node}/{interface}#{started}"
+def observe_live(node: str, interface: str, started: int, member: int = 0) -> Observation:
+    """The observation of an interface by a node that started at this time (epoch microseconds).
+
+    ``member`` is the number of its process among those that share the interface, 0 where it has it alone.
+    """
+    producer = f"{node}/{interface}.{member}#{started}" if member else f"{node}/{interface}#{started}"
     return Observation(node=node, observation_point=interface, stream=LIVE, identity=producer, producer=producer)
 
 

@@ -11,6 +11,7 @@ from capture.nfstream_engine.dissector import Dissector
 from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache
 from capture.nfstream_engine.segments import NUMBERS, arrived, extent, flagged, payload_size
 from capture.packets.decode import ETHERNET, TCP, VLAN, decode
+from capture.packets.fanout import Fanout
 from capture.packets.files import Packet, PacketFile, Progress
 from capture.packets.live import CLOCK, LiveCapture
 from capture.packets.tunnels import IPV4, IPV6
@@ -54,11 +55,13 @@ class NfstreamSource:
         path_or_interface: str,
         settings: CaptureSettings,
         progress: Progress | None = None,
+        fanout: Fanout | None = None,
     ) -> None:
         self._observation = observation
         self._input = path_or_interface
         self._settings = settings
         self._progress = progress
+        self._fanout = fanout
         self._stopping = False
 
     @property
@@ -83,7 +86,7 @@ class NfstreamSource:
 
     def _open(self) -> PacketFile | LiveCapture:
         if self._observation.stream == LIVE:
-            return LiveCapture(self._input, self._settings, stopped=lambda: self._stopping)
+            return LiveCapture(self._input, self._settings, lambda: self._stopping, self._fanout)
         return PacketFile(self._input, stopped=lambda: self._stopping, progress=self._progress)
 
 

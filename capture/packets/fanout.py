@@ -11,8 +11,6 @@ from msgspec import Struct
 from capture.packets.interfaces import ANY
 from topics.errors import TaplineError
 
-MOST_MEMBERS: Final = 64
-
 _SOL_PACKET: Final = 263
 _PACKET_FANOUT: Final = 18
 _HASH: Final = 0
@@ -25,10 +23,12 @@ class Fanout(Struct, frozen=True):
 
     The kernel hashes addresses and ports so that both directions of a flow come to the same member. It could put
     fragments together first, so that theirs would too, but then other packets would be counted than were on the wire:
-    they are told apart by addresses alone.
+    they are told apart by addresses alone. ``group`` is the kernel's number of the group, ``member`` ours of this
+    process, from 1.
     """
 
     group: int
+    member: int
 
     def join(self, descriptor: int) -> None:
         """Make this packet socket a member; :class:`TaplineError` when the kernel does not let it."""
@@ -41,8 +41,8 @@ class Fanout(Struct, frozen=True):
             ) from problem
 
 
-def new_fanout(interface: str) -> Fanout:
-    """A group for an interface that no other process has; needs the right to capture."""
+def new_group(interface: str) -> int:
+    """The number of a group for an interface that no other process has; needs the right to capture."""
     if interface == ANY:
         raise TaplineError(
             "packets of all interfaces (any) cannot be shared: name interfaces, or set capture.fanout to 1"
@@ -52,7 +52,7 @@ def new_fanout(interface: str) -> Fanout:
             probe.bind((interface, _ALL_PROTOCOLS))
             probe.setsockopt(_SOL_PACKET, _PACKET_FANOUT, (_HASH | _UNIQUE) << 16)
             # The kernel does not give the number to another group until it has given all others.
-            return Fanout(probe.getsockopt(_SOL_PACKET, _PACKET_FANOUT) & 0xFFFF)
+            return probe.getsockopt(_SOL_PACKET, _PACKET_FANOUT) & 0xFFFF
     except PermissionError as problem:
         raise TaplineError(
             f"no permission to capture on {interface}: run as root, or with the capability CAP_NET_RAW"

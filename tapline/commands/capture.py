@@ -26,6 +26,8 @@ from tapline.commands.state import State
 )
 @click.option("--metrics-port", type=int, default=-1, help="Port of /metrics (0: a free one, -1, the default: none).")
 @click.option("--json", "as_json", is_flag=True, help="The summary of each source as one JSON object a line.")
+@click.option("--member", type=int, default=0, hidden=True, help="Be this one of the processes that share interfaces.")
+@click.option("--group", "groups", type=int, multiple=True, hidden=True, help="The group of each interface.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -36,6 +38,8 @@ def command(
     flows: str | None,
     metrics_port: int,
     as_json: bool,
+    member: int,
+    groups: tuple[int, ...],
 ) -> None:
     """Read packets, logs, what devices and machines tell of themselves, and publish their records to Kafka.
 
@@ -55,10 +59,29 @@ def command(
     tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
     """
     from tapline.commands.capturing import capture, print_summaries
+    from tapline.commands.sharing import is_shared, memberships, share
 
     state: State = ctx.obj
+    configuration = state.configuration
+    if not member and is_shared(configuration.capture, captures):
+        asked = (("--depth", depth), ("--engine", engine), ("--flows", flows))
+        options = [part for option, value in asked if value for part in (option, value)]
+        share(
+            configuration,
+            captures,
+            [*state.arguments(), "capture", *options, *(["--json"] if as_json else [])],
+            flows,
+            metrics_port,
+        )
+        return
     summaries = capture(
-        state.configuration, captures, depth=depth, engine=engine, flows=flows, metrics_port=metrics_port
+        configuration,
+        captures,
+        depth=depth,
+        engine=engine,
+        flows=flows,
+        metrics_port=metrics_port,
+        fanouts=memberships(captures, groups, member),
     )
     print_summaries(summaries, as_json=as_json)
     ctx.exit(1 if any(summary.problem for summary in summaries) else 0)

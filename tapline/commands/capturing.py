@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +22,7 @@ from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
 from capture.open import ASKED, DATAGRAMS, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.packets.fanout import Fanout
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.sflow import NAME as SFLOW
@@ -37,6 +38,8 @@ from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 from tapline.process.signals import on_stop_signal
 from topics.errors import TaplineError
+
+NO_FANOUT: Mapping[str, Fanout] = {}
 
 _ENGINES = ("nfstream", "suricata")
 """The engines that count a capture's packets: the first that was run has seen them all, as any other does again."""
@@ -97,8 +100,11 @@ def capture(
     engine: str | None = None,
     flows: str | None = None,
     metrics_port: int = -1,
+    fanouts: Mapping[str, Fanout] = NO_FANOUT,
 ) -> list[Summary]:
     """Publish each capture's records and say what became of each.
+
+    ``fanouts`` are the parts of this process in interfaces that it shares with others.
 
     :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
     there; one that breaks off later has a ``problem``, and the next one is read.
@@ -112,7 +118,16 @@ def capture(
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
         opened = [
-            (name, *open_capture(name, settings, progress=progress.reader(name), kafka=configuration.kafka))
+            (
+                name,
+                *open_capture(
+                    name,
+                    settings,
+                    progress=progress.reader(name),
+                    kafka=configuration.kafka,
+                    fanout=fanouts.get(name),
+                ),
+            )
             for name in captures
         ]
         live = [observation.stream == LIVE for _, observation, _ in opened]
