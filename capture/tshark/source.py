@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from capture.packets.interfaces import is_up
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink, window_of
 from capture.tshark import dns, logins, mail
@@ -44,6 +45,7 @@ _PERMISSION_HINT: Final = " Run as root, or: setcap cap_net_raw,cap_net_admin=ep
 _LOGIN_LAYERS: Final = frozenset(name.replace(".", "_") for name in (*logins.FIELDS, "ftp.request.command"))
 _INDEX_LINE: Final = b'{"index":'
 _CUT_SHORT = re.compile(r"cut short|damaged or corrupt|corrupted data")
+_AWAY = re.compile(r"no longer (attached|running)")
 _DROPPED = re.compile(r"Packets received/dropped on interface .*: \d+/(\d+)")
 
 
@@ -82,6 +84,34 @@ class TsharkSource:
         self._window = -1
         self._mint = Mint(observation)
         self._counts = self._mint.counts
+        self._frames = self._frames_before = 0
+        self._begin()
+
+    @property
+    def name(self) -> str:
+        """``tshark``."""
+        return NAME
+
+    def run(self, sink: Sink) -> None:
+        program = find_tshark()
+        if program is None:
+            raise TaplineError("tshark is not installed: install it, or capture with depth light")
+        if not program.lua:
+            _log.warning("this tshark has no Lua: no URLs of HTTP/1, no mails, no files but those of SMB 1 and TFTP")
+        ticker = self._ticker(sink)
+        try:
+            while self._read_input(sink, program):
+                _log.warning("dumpcap has ended with interface %s: it is started again when that is back", self._input)
+                while not self._stopped.is_set() and not is_up(self._input):
+                    self._stopped.wait(_TICK_SECONDS / 5)
+                self._begin()
+        finally:
+            self._over.set()
+            if ticker:
+                ticker.join()
+
+    def _begin(self) -> None:
+        """Forget what was seen of conversations: a tshark that is started anew numbers them from 0."""
         http_logins = HttpLogins(self._mint)
         self._http = Http1(self._mint, http_logins)
         self._http2 = Http2(self._mint, http_logins)
@@ -93,43 +123,28 @@ class TsharkSource:
         self._smb = Smb(self._mint)
         self._smb_versions = SmbVersions(self._mint)
         self._content: Content = NO_CONTENT
-        self._expect_script = False
-        self._scripted = False
+        self._expect_script = self._scripted = False
+        self._frames_before = self._frames
 
-    @property
-    def name(self) -> str:
-        """``tshark``."""
-        return NAME
-
-    def run(self, sink: Sink) -> None:
-        program = find_tshark()
-        if program is None:
-            raise TaplineError("tshark is not installed: install it, or capture with depth light")
+    def _read_input(self, sink: Sink, program: Program) -> bool:
+        """Read to the end of the input; True when that is only the interface's, which may come back."""
         self._expect_script = program.lua
-        if not program.lua:
-            _log.warning("this tshark has no Lua: no URLs of HTTP/1, no mails, no files but those of SMB 1 and TFTP")
         pipeline = Pipeline(self._commands(program))
         self._pipeline = pipeline
         if self._stopped.is_set():
             pipeline.stop()
         with pipeline:
-            ticker = self._ticker(sink)
-            try:
-                for line in pipeline.lines():
-                    if self._stopped.is_set() and self._observation.is_file:
-                        return
-                    self._line(sink, line)
-            finally:
-                self._over.set()
-                if ticker:
-                    ticker.join()
+            for line in pipeline.lines():
+                if self._stopped.is_set() and self._observation.is_file:
+                    return False
+                self._line(sink, line)
             endings = pipeline.finish()
         if self._stopped.is_set() and self._observation.is_file:
-            return
+            return False
         for reader in (self._ftp, self._tftp, self._smb):
             self._put(sink, reader.finish())
         try:
-            self._judge(endings)
+            return self._judge(endings)
         finally:
             self._report(sink)
 
@@ -171,11 +186,10 @@ class TsharkSource:
         try:
             number = int(layers["frame_number"][0])
             content = self._content if self._content.frame == number else NO_CONTENT
-            time, conversation = (
-                microseconds(layers["frame_time_epoch"][0]),
-                conversation_of(layers, tunnels=self._tunnels),
-            )
-            frame = Frame(number, time, layers, conversation, content)
+            self._frames = self._frames_before + number
+            moment = microseconds(layers["frame_time_epoch"][0])
+            conversation = conversation_of(layers, tunnels=self._tunnels)
+            frame = Frame(self._frames, moment, layers, conversation, content)
             yield from self._read(frame)
         except Unusable as reason:
             self._counts[f"skipped.{reason}"] += 1
@@ -243,12 +257,17 @@ class TsharkSource:
         ticker.start()
         return ticker
 
-    def _judge(self, endings: list[tuple[int, list[str]]]) -> None:
-        """Raise what the ends of the processes mean, unless it is well."""
+    def _judge(self, endings: list[tuple[int, list[str]]]) -> bool:
+        """Raise what the ends of the processes mean, unless it is well or (True) the interface went away."""
+        away = False
         for line in endings[0][1]:
             # Not "dropped": those are the packets that flows lack.
             if (missed := _DROPPED.search(line)) and missed[1] != "0":
                 self._counts["missed.kernel"] += int(missed[1])
+            away = away or (self._live and _AWAY.search(line) is not None)
+        if away and not self._stopped.is_set():
+            self._counts["interface_losses"] += 1
+            return True
         for code, said in endings:
             if code == 0 or self._stopped.is_set():
                 continue
@@ -260,6 +279,7 @@ class TsharkSource:
                 self._counts["truncated.input"] += 1
                 raise CutShort(f"{self._observation.observation_point} is damaged or ends early: {reason}")
             raise TaplineError(f"cannot read {self._observation.observation_point}: {reason}")
+        return False
 
 
 _decoder = msgspec.json.Decoder(_Line)
