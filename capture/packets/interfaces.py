@@ -52,7 +52,7 @@ def is_up(name: str) -> bool:
 class InterfaceWatch:
     """Tells once, in the log and in a gauge, when an interface goes away or down and when it is back.
 
-    ``losses`` counts how often it went.
+    It is to be made when the interface is captured. ``losses`` counts how often it went.
     """
 
     def __init__(self, name: str) -> None:

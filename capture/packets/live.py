@@ -86,15 +86,23 @@ class LiveCapture:
         self._handle: Any = None
         self._since = 0
         self._dropped = self._missed = self._lost = 0
-        self._watch = InterfaceWatch(interface)
+        self._watch: InterfaceWatch
         self._refused = ""
 
     def __enter__(self) -> Self:
         check_interface(self._interface)
         self._open()
+        self._watch = InterfaceWatch(self._interface)
+        _log.info("capturing on %s", self._interface)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def check(self) -> None:
+        """Raise :class:`TaplineError` unless the interface can be captured with these settings."""
+        check_interface(self._interface)
+        self._open()
         self._close()
 
     def packets(self) -> Iterator[Packet]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from capture.packets.fanout import Fanout, new_group
-from capture.packets.interfaces import check_interface, is_interface
+from capture.packets.interfaces import is_interface
 from capture.packets.live import LiveCapture
 from capture.settings import CaptureSettings
 from tapline.configuration import Configuration
@@ -42,9 +42,7 @@ def share(
         )
     # What would make every process leave again is said once, here.
     for name in captures:
-        check_interface(name)
-        with LiveCapture(name, settings, lambda: True):
-            pass
+        LiveCapture(name, settings, lambda: True).check()
     groups = [new_group(name) for name in captures]
     admin.verify(configuration.kafka)
 
