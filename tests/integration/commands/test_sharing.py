@@ -1,4 +1,4 @@
-"""`capture.fanout`: processes that share an interface publish every packet once, and end in order together."""
+"""Several interfaces in one process, and several processes that share one: every packet is published once."""
 
 from __future__ import annotations
 
@@ -46,6 +46,42 @@ def _neighbours() -> int:
             return port
 
 
+def _captured(port: int, interface: str) -> bool:
+    """Whether the process whose metrics are on this port captures this interface."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return f'tapline_capture_interface_up{{interface="{interface}"}} 1.0' in answer.read().decode()
+    except URLError:
+        return False
+
+
+@allowed
+def test_one_process_captures_several_interfaces_as_observation_points_of_their_own(command_line: CommandLine) -> None:
+    assert command_line("topics", "create").returncode == 0
+    port = free_port([])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        address = receiver.getsockname()
+        command_line.environment |= {
+            "TAPLINE_CAPTURE__FANOUT": "1",
+            "TAPLINE_CAPTURE__FILTER": f"udp and dst port {address[1]}",
+        }
+        with command_line.running("capture", "--json", "--metrics-port", str(port), "lo", "any") as process:
+            wait_for(lambda: _captured(port, "lo") and _captured(port, "any"), "the capture to begin", seconds=60)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for _ in range(50):
+                    sender.sendto(b"x" * 100, address)
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+
+    summaries = [json.loads(line) for line in output.splitlines()]
+    assert [(summary["source"], summary["packets"]) for summary in summaries] == [("lo", 50), ("any", 50)]
+    tailed = command_line("topics", "tail", "flow", "--beginning", "--json").stdout.splitlines()
+    flows = [record for record in map(json.loads, tailed) if "source_ip" in record]
+    assert {flow["observation_point"] for flow in flows} == {"lo", "any"}
+
+
 @allowed
 def test_processes_that_share_an_interface_publish_every_packet_once(command_line: CommandLine) -> None:
     assert command_line("topics", "create").returncode == 0
@@ -56,18 +92,7 @@ def test_processes_that_share_an_interface_publish_every_packet_once(command_lin
         address = receiver.getsockname()
         command_line.environment["TAPLINE_CAPTURE__FILTER"] = f"udp and dst port {address[1]}"
         with command_line.running("capture", "--json", "--metrics-port", str(ports[0]), "lo") as process:
-
-            def capturing() -> bool:
-                try:
-                    return all(
-                        b'interface_up{interface="lo"} 1.0'
-                        in urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read()
-                        for port in ports
-                    )
-                except URLError:
-                    return False
-
-            wait_for(capturing, "both processes to capture", seconds=60)
+            wait_for(lambda: all(_captured(port, "lo") for port in ports), "both processes to capture", seconds=60)
             for _ in range(200):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                     sender.sendto(b"x" * 100, address)

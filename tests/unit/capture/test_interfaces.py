@@ -14,7 +14,7 @@ from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.interfaces import is_up
 from capture.settings import CaptureSettings
 from capture.source import observe_live
-from tests.namespaces import cable, captures, ip, needs_networks, own_network, sending
+from tests.namespaces import cable, ip, needs_networks, own_network, sending
 from tests.unit.capture.sinks import KeepingSink
 from tests.unit.capture.wire import udp
 from tests.waiting import wait_for
@@ -33,10 +33,10 @@ def capturing(sink, interface="here"):
     """A source that reads this interface in a thread, and is stopped and waited for at the end."""
     source = NfstreamSource(observe_live("node", interface, 1), interface, CaptureSettings(depth="light", filter="udp"))
     thread = threading.Thread(target=source.run, args=(sink,))
-    before = captures()
+    metrics.INTERFACE_UP.labels(interface).set(0)
     thread.start()
     try:
-        wait_for(lambda: captures() > before, "the capture to begin")
+        wait_for(lambda: shown() == 1, "the capture to begin")
         yield thread
     finally:
         source.stop()
