@@ -6,12 +6,14 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from capture import metrics
 from capture.nfstream_engine.source import NfstreamSource
 from capture.packets.interfaces import is_up
+from capture.packets.live import CLOCK, LiveCapture
 from capture.settings import CaptureSettings
 from capture.source import observe_live
 from tests.namespaces import cable, ip, needs_networks, own_network, sending
@@ -47,6 +49,12 @@ def send(count, port):
     with sending("there") as sender:
         for _ in range(count):
             sender.send(udp("192.0.2.1", "192.0.2.2", port, 2000, b"x" * 100))
+
+
+def received(interface):
+    """How many packets an interface of this network has received, as the kernel counts."""
+    lines = Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]
+    return next(int(line.split()[2]) for line in lines if line.split()[0] == f"{interface}:")
 
 
 def shown():
@@ -113,6 +121,22 @@ def test_windows_close_by_the_clock_while_an_interface_is_away(network, monkeypa
         wait_for(lambda: len(sink.advanced) >= 3, "the windows to close")
         (flow,) = [flow for flow in sink.flows if flow.record == "final"]
         assert (flow.total_packets, flow.end_reason) == (2, "idle")
+
+
+def test_what_comes_too_fast_is_counted_as_dropped(network, monkeypatch):
+    monkeypatch.setattr("capture.packets.live._BUFFER", 1 << 20)
+    cable("here", "there")
+    stopped = []
+    with LiveCapture("here", CaptureSettings(filter="udp"), lambda: bool(stopped)) as live:
+        send(20_000, 1000)
+        packets = live.packets()
+        read = [next(packets)]
+        stopped.append(True)
+        read += packets
+        captured, dropped = sum(link != CLOCK for _, _, link, *_ in read), live.dropped()
+    assert captured > 0
+    assert dropped > 0
+    assert captured + dropped == received("here")
 
 
 def test_stopping_does_not_wait_for_an_interface_that_is_away(network):
