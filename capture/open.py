@@ -14,6 +14,7 @@ from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import SCHEME as DOCKER
 from capture.enrichment.source import enriched
 from capture.eve import SCHEME as EVE
+from capture.folder import SCHEME as FOLDER
 from capture.host import SCHEME as HOST
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
@@ -75,6 +76,8 @@ def open_capture(
 def _open(
     path_or_interface: str, settings: CaptureSettings, progress: Progress | None, kafka: KafkaSettings | None
 ) -> tuple[Observation, list[Source]]:
+    if path_or_interface.startswith(FOLDER):
+        raise TaplineError(f"{path_or_interface} is watched, alone or with other folders: use `tapline capture` for it")
     if path_or_interface.startswith(SYSLOG):
         return _open_syslog(path_or_interface, settings, progress)
     if path_or_interface.startswith(ZEEK):

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from capture.containers.settings import DockerSettings
 from capture.enrichment.settings import EnrichmentSettings
+from capture.folder.settings import FolderSettings
 from capture.host.settings import HostSettings
 from capture.snmp.settings import SnmpSettings
 
@@ -93,8 +94,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
     ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
     ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices
-    that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of
-    flows' ends.
+    that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``folder`` is for folders of capture
+    files, ``enrichment`` is what is known of flows' ends.
     """
 
     node: str = ""
@@ -112,6 +113,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     host: HostSettings = field(default_factory=HostSettings)
     docker: DockerSettings = field(default_factory=DockerSettings)
+    folder: FolderSettings = field(default_factory=FolderSettings)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     eve: EveSettings = field(default_factory=EveSettings)
     suricata: SuricataSettings = field(default_factory=SuricataSettings)

@@ -18,6 +18,7 @@ from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import NAME as DOCKER
 from capture.eve import NAME as EVE
 from capture.eve.following import EveFollower
+from capture.folder import SCHEME as FOLDER
 from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
@@ -69,7 +70,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     flow, and ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason.
     ``packets`` of an exporter are its datagrams. ``bytes`` are those of all packets as on the wire, of lines or of
     datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem`` says why it ended before its end; what
-    it came to until then was published.
+    it came to until then was published. ``stream`` is empty for a folder: each of its files has one.
     """
 
     source: str
@@ -103,11 +104,7 @@ def capture(
     :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
     there; one that breaks off later has a ``problem``, and the next one is read.
     """
-    settings = configuration.capture
-    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | asked, CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
-        click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
+    settings = settings_for(configuration, captures, depth=depth, engine=engine, flows=flows)
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
@@ -124,6 +121,17 @@ def capture(
             return _one_by_one(configuration, opened, progress, health)
 
 
+def settings_for(
+    configuration: Configuration, captures: Sequence[str], *, depth: str | None, engine: str | None, flows: str | None
+) -> CaptureSettings:
+    """The settings of the configuration with what was asked for; says so when tshark is needed and missing."""
+    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
+    settings = msgspec.convert(msgspec.structs.asdict(configuration.capture) | asked, CaptureSettings)
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
+        click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
+    return settings
+
+
 def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
     """Print what the captures came to, and their problems on standard error."""
     for summary in summaries:
@@ -133,7 +141,8 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
             print_json(summary)
             continue
         unit, of_what = _units(summary.source)
-        click.echo(f"{summary.source}: {_amount(summary, unit)}, stream {summary.stream}")
+        stream = f", stream {summary.stream}" if summary.stream else ""
+        click.echo(f"{summary.source}: {_amount(summary, unit)}{stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
             *((f"rejected {unit}", reason, count) for reason, count in sorted(summary.rejected.items())),
@@ -145,6 +154,8 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
 
 def _units(source: str) -> tuple[str, str]:
     """What a source reads, and what of it may be ignored."""
+    if source.startswith(FOLDER):
+        return "files", "files"
     if source.startswith(LINES):
         return "lines", "lines"
     if source.startswith(COLLECTORS):
@@ -155,6 +166,8 @@ def _units(source: str) -> tuple[str, str]:
 
 
 def _amount(summary: Summary, unit: str) -> str:
+    if summary.source.startswith(FOLDER):
+        return f"{summary.events.get('folder.files', 0):,} files"
     if summary.source.startswith(ASKED):
         return f"{summary.readings:,} readings"
     if summary.source.startswith(TRAPS):
@@ -184,7 +197,7 @@ def _one_by_one(
         for name, observation, sources in opened:
             node = CaptureNode(observation, sources, publisher)
             progress.begin(name, node)
-            dropped = _dropped()
+            dropped = dropped_so_far()
             problem = ""
             try:
                 node.run()
@@ -195,8 +208,10 @@ def _one_by_one(
                 raise
             except TaplineError as error:
                 problem = str(error)
+            else:
+                progress.end(name)
             component.progress()
-            summaries.append(_summary(name, node, dropped, problem))
+            summaries.append(summary_of(name, node, dropped, problem))
     return summaries
 
 
@@ -222,7 +237,7 @@ def _live(
             errors.append(error)
             stop()
 
-    dropped = _dropped()
+    dropped = dropped_so_far()
     with KafkaPublisher(
         configuration.kafka, live=not waits, queue_megabytes=configuration.capture.queue_megabytes
     ) as publisher:
@@ -242,10 +257,12 @@ def _live(
                     component.progress()
     if errors:
         raise errors[0]
-    return [_summary(name, node, dropped if number == 0 else _dropped()) for number, (name, node) in enumerate(nodes)]
+    lost = [dropped, *(dropped_so_far() for _ in nodes[1:])]
+    return [summary_of(name, node, before) for (name, node), before in zip(nodes, lost, strict=True)]
 
 
-def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
+def summary_of(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
+    """What one node's run came to; ``dropped_before`` is what the process had lost when it began."""
     counted: dict[str, dict[str, int]] = {"rejected": {}, "ignored": {}, "dropped": {}, "events": {}}
     engine = next((engine for engine in _ENGINES if node.counts[engine, "packets"]), _ENGINES[0])
     for (source, counter), amount in node.counts.items():
@@ -254,7 +271,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
             counted[family][reason] = counted[family].get(reason, 0) + amount
         elif source != engine and counter not in _TOLD:
             counted["events"][f"{source}.{counter}"] = amount
-    for reason, amount in _dropped().items():
+    for reason, amount in dropped_so_far().items():
         lost = amount - dropped_before.get(reason, 0)
         if lost and reason not in counted["dropped"]:
             counted["dropped"][reason] = lost
@@ -277,7 +294,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
     )
 
 
-def _dropped() -> dict[str, int]:
+def dropped_so_far() -> dict[str, int]:
     """What this process has lost so far, by reason."""
     return {
         sample.labels["reason"]: round(sample.value)
