@@ -352,7 +352,7 @@ def test_what_is_wrong_is_told_before_anything_is_read(folder: Folder, tmp_path:
 def test_a_folder_that_goes_away_is_told(folder: Folder) -> None:
     reader = folder.opened()
     folder.path.rmdir()
-    with pytest.raises(TaplineError, match="cannot look into .*incoming: No such file"):
+    with pytest.raises(TaplineError, match=r"cannot look into .*incoming: No such file"):
         reader.run()
 
 
