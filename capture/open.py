@@ -26,6 +26,7 @@ from capture.snmp import SCHEME as SNMP
 from capture.snmptrap import SCHEME as SNMPTRAP
 from capture.source import Observation, Source, observe_file, observe_live, observe_stream
 from capture.standard_input import Spread
+from capture.stored import SCHEMES as STORED
 from capture.suricata.program import OLDEST, check_suricata, find_suricata
 from capture.syslog.addresses import SCHEME as SYSLOG
 from capture.zeek import SCHEME as ZEEK
@@ -47,7 +48,7 @@ ASKED: Final = (SNMP, HOST, DOCKER)
 TRAPS: Final = (SNMPTRAP,)
 """What the names of sources begin with that take what devices say of themselves."""
 
-WITHOUT_PACKETS: Final = (*LINES, *DATAGRAMS, *ASKED, *TRAPS)
+WITHOUT_PACKETS: Final = (*LINES, *DATAGRAMS, *STORED, *ASKED, *TRAPS)
 """What the names of sources begin with that read no packets."""
 
 
@@ -64,10 +65,11 @@ def open_capture(
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
     ``zeek:FOLDER``, Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``, ``eve:unix://SOCKET``, what
     exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other collectors put into a topic of
-    ``kafka``: ``netflow:kafka:TOPIC``, what is asked: ``host:`` for this machine, ``docker:`` for its containers,
-    ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
-    called with the bytes read of a file. Where tshark is to be used and missing, ``deep`` is ``light``:
-    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    ``kafka``: ``netflow:kafka:TOPIC``, or into files: ``nfdump:FILE``, ``argus:FILE`` or a folder of them, what is
+    asked: ``host:`` for this machine, ``docker:`` for its containers, ``snmp:`` for the devices of the configuration,
+    or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is called with the bytes read of a file. Where
+    tshark is to be used and missing, ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it
+    can be none of these.
     """
     observation, sources = _open(path_or_interface, settings, progress, kafka)
     return observation, enriched(sources, settings.enrichment, settings.docker.socket)
@@ -86,6 +88,8 @@ def _open(
         return _open_collector(path_or_interface, settings, kafka)
     if path_or_interface.startswith(NETFLOW):
         return _open_netflow(path_or_interface, settings, progress)
+    if path_or_interface.startswith(STORED):
+        return _open_stored(path_or_interface, settings, progress)
     if path_or_interface.startswith(SFLOW):
         return _open_sflow(path_or_interface, settings, progress)
     if path_or_interface.startswith(SNMP):
@@ -173,6 +177,12 @@ def _open_sflow(source: str, settings: CaptureSettings, progress: Progress | Non
     from capture.sflow.opening import open_sflow  # noqa: PLC0415 - only where it is used
 
     return open_sflow(source, settings, progress)
+
+
+def _open_stored(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+    from capture.stored.opening import open_stored  # noqa: PLC0415 - only where it is used
+
+    return open_stored(source, settings, progress)
 
 
 def _open_snmp(source: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
