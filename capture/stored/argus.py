@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ _WITH_PAYLOAD: Final = frozenset({_TCP, 17})
 _FLAGS: Final = "FSRPAUEC"
 """The letters of TCP flags, from the lowest bit to the highest."""
 
+_is_mac: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}").fullmatch
 _NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - as it is written for none
 
 
@@ -75,7 +77,7 @@ class ArgusFiles:
             # What the probe tells of itself.
             return Ignored("management")
         number = _number(protocol, 1 << 16)
-        if number > 255 or source.count(":") == 5:
+        if number > 255 or _is_mac(source):
             # The type of an Ethernet frame, as ARP's 2054, or ends without addresses of IP.
             return Ignored("not-ip")
         packed = ends_of(source, destination)

@@ -10,7 +10,6 @@ from typing import Final
 from msgspec import Struct
 
 from capture.exports.collected import record_of
-from capture.exports.windows import EARLY, LATE
 from capture.packets.files import Progress
 from capture.source import CutShort, Observation, Sink
 from capture.stored.format import Format, Ignored, Stored, StoredError
@@ -146,11 +145,11 @@ class _Intake:
         """Put a flow; :class:`~capture.stored.format.StoredError` when its time cannot be."""
         flow, received = stored.flow, stored.received
         end = flow.end
-        if received and not received - LATE <= end <= received + EARLY:
+        if end > file.latest:
+            if not 0 < received <= file.latest:
+                raise StoredError("time", "it is more than a day after the file was last written")
             self.count("time-not-believed")
             end = received
-        if end > file.latest:
-            raise StoredError("time", "it is more than a day after the file was last written")
         windows = self._windows or self._begin(end)
         windows.reach(end)
         record = record_of(flow, self._observation, record_id, end)
