@@ -53,6 +53,7 @@ def command(
     tapline capture folder:/var/spool/captures
     tapline capture eve:follow:/var/log/suricata/eve.json
     tapline capture zeek:logs/2021-06-01
+    tapline capture nfdump:/var/cache/nfdump/2021/06/01 argus:monday.argus
     tapline capture netflow:udp://0.0.0.0:2055 sflow:udp://0.0.0.0:6343
     tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
     """

@@ -29,6 +29,8 @@ from capture.sflow import NAME as SFLOW
 from capture.snmp import NAME as SNMP
 from capture.snmptrap import NAME as SNMPTRAP
 from capture.source import LIVE, Observation, Source
+from capture.stored import NAMES as STORED
+from capture.stored import SCHEMES as OF_STORED
 from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
 from tapline.commands.output import print_json, print_table
@@ -51,21 +53,22 @@ _OF_DATAGRAMS = (NETFLOW, SFLOW)
 _ASKED = (SNMP, HOST, DOCKER)
 """The sources whose readings are those of a summary."""
 
-_WITH_BYTES = (*_OF_LINES, *_OF_DATAGRAMS, SNMPTRAP)
+_WITH_BYTES = (*_OF_LINES, *_OF_DATAGRAMS, *STORED, SNMPTRAP)
 """The sources other than engines whose bytes are those of a summary."""
 
-_IGNORING = frozenset({*_ENGINES, ZEEK, *_OF_DATAGRAMS})
+_IGNORING = frozenset({*_ENGINES, ZEEK, *_OF_DATAGRAMS, *STORED})
 """The sources whose ``ignored`` are those of a summary."""
 
-_TOLD = frozenset({"lines", "packets", "bytes", "readings", "traps"})
+_TOLD = frozenset({"lines", "records", "packets", "bytes", "readings", "traps"})
 """Counters that a summary has members for."""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
-    ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``readings`` how often something was read, ``traps`` what devices sent;
+    ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, or the records that
+    other collectors have stored, ``rejected`` those that could not be used, by reason; ``readings`` how often something
+    was read, ``traps`` what devices sent;
     ``ignored`` the packets that belong to no flow, the lines of other logs, or the records of exporters that are of no
     flow, and ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason.
     ``packets`` of an exporter are its datagrams. ``bytes`` are those of all packets as on the wire, of lines or of
@@ -158,6 +161,8 @@ def _units(source: str) -> tuple[str, str]:
         return "files", "files"
     if source.startswith(LINES):
         return "lines", "lines"
+    if source.startswith(OF_STORED):
+        return "records", "records"
     if source.startswith(COLLECTORS):
         return "messages", "records"
     if source.startswith(TRAPS):
@@ -172,7 +177,7 @@ def _amount(summary: Summary, unit: str) -> str:
         return f"{summary.readings:,} readings"
     if summary.source.startswith(TRAPS):
         return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
-    return f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}, {summary.bytes:,} bytes"
+    return f"{summary.lines if unit in {'lines', 'records'} else summary.packets:,} {unit}, {summary.bytes:,} bytes"
 
 
 _Opened = tuple[str, Observation, list[Source]]
@@ -281,7 +286,8 @@ def summary_of(name: str, node: CaptureNode, dropped_before: dict[str, int], pro
         node=node.observation.producer,
         packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS)),
         bytes=sum(node.counts[source, "bytes"] for source in (engine, *_WITH_BYTES)),
-        lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
+        lines=sum(node.counts[source, "lines"] for source in _OF_LINES)
+        + sum(node.counts[source, "records"] for source in STORED),
         readings=sum(node.counts[source, "readings"] for source in _ASKED),
         traps=node.counts[SNMPTRAP, "traps"],
         flow_bytes=node.counts[engine, "bytes"] - node.counts[engine, "ignored_bytes"],
