@@ -161,6 +161,8 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         pytest.skip("this page needs curl (apt install curl)")
     if shutil.which("snmpd") is None and "$ snmpd" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs snmpd (apt install snmpd snmp)")
+    if shutil.which("nfpcapd") is None and "$ nfpcapd" in page.read_text(encoding="utf-8"):
+        pytest.skip("this page needs nfdump (apt install nfdump)")
     if page.name == "configure.md":
         reader.without_engines()
     for block in blocks(page):
