@@ -38,6 +38,9 @@ class Told(Protocol):
     def progress(self, name: str) -> Progress:
         """What the reader of this file calls with the number of bytes read."""
 
+    def forget(self, name: str) -> None:
+        """This file is not read after all."""
+
     def begin(self, name: str, node: CaptureNode) -> None:
         """This file is read now."""
 
@@ -82,11 +85,13 @@ class FolderReader:
             least = min(_WAIT, self._settings.settled_seconds)
             while not self._stopped.is_set():
                 began = time.monotonic()
-                for file in self._ready(completion, memory):
+                ready = self._ready(completion, memory)
+                looked = time.monotonic() - began
+                for file in ready:
                     self._take(file, memory)
                     if self._stopped.is_set():
                         return
-                self._stopped.wait(max(least, _SHARE * (time.monotonic() - began)))
+                self._stopped.wait(max(least, _SHARE * looked))
 
     def stop(self) -> None:
         """Have :meth:`run` return soon, from any thread; a file that is not read whole is read again next time."""
@@ -116,6 +121,7 @@ class FolderReader:
         return ready
 
     def _take(self, file: File, memory: Memory) -> None:
+        """Read a file, unless it cannot be read or holds what was read before."""
         name = str(file.path)
         problem = _unreadable(file)
         if problem is not None:
@@ -129,12 +135,15 @@ class FolderReader:
                 return
             observation, sources = self._opening(name, self._told.progress(name))
         except OSError as error:
+            self._told.forget(name)
             self._pass_over(file, "rejected-files.unreadable", f"cannot read {name}: {error.strerror}")
             return
         except TaplineError as error:
+            self._told.forget(name)
             self._pass_over(file, "rejected-files.failed", str(error))
             return
         if memory.has(observation.stream):
+            self._told.forget(name)
             self._count("twice")
             _log.info("%s holds what was read before", name)
         elif not self._read(file, observation, sources):

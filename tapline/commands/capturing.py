@@ -38,6 +38,7 @@ from tapline.commands.progress import CaptureProgress
 from tapline.configuration import Configuration
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
+from tapline.process.printable import printable
 from tapline.process.signals import on_stop_signal
 from topics.errors import TaplineError
 
@@ -139,13 +140,13 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
     """Print what the captures came to, and their problems on standard error."""
     for summary in summaries:
         if summary.problem:
-            click.echo(f"tapline: {summary.problem}", err=True)
+            click.echo(f"tapline: {printable(summary.problem)}", err=True)
         if as_json:
             print_json(summary)
             continue
         unit, of_what = _units(summary.source)
         stream = f", stream {summary.stream}" if summary.stream else ""
-        click.echo(f"{summary.source}: {_amount(summary, unit)}{stream}")
+        click.echo(f"{printable(summary.source)}: {_amount(summary, unit)}{stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
             *((f"rejected {unit}", reason, count) for reason, count in sorted(summary.rejected.items())),

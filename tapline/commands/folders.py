@@ -97,6 +97,9 @@ class _Told:
     def progress(self, name: str) -> Progress:
         return self._progress.reader(name)
 
+    def forget(self, name: str) -> None:
+        self._progress.forget(name)
+
     def begin(self, name: str, node: CaptureNode) -> None:
         self._dropped[name] = dropped_so_far()
         self._progress.begin(name, node)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from capture.stored import SCHEMES as STORED
 from tapline.commands.output import Progress
 from tapline.process.readers import positions_of_children
 
@@ -87,7 +88,7 @@ class CaptureProgress:
     def reader(self, name: str) -> Callable[[int], None]:
         """What the reader of this capture calls with the number of bytes read so far."""
         path = _path(name)
-        told = Reading(_size(path), path if path.is_file() else None)
+        told = Reading(_size(path, deep=name.startswith(STORED)), path if path.is_file() else None)
         with self._lock:
             self._told[name] = told
 
@@ -107,8 +108,8 @@ class CaptureProgress:
     def forget(self, name: str) -> None:
         """Show this capture no longer."""
         with self._lock:
-            told = self._told.pop(name)
-            if self._bars is not None and told.task is not None:
+            told = self._told.pop(name, None)
+            if told is not None and self._bars is not None and told.task is not None:
                 self._bars.remove_task(told.task)
 
     def __enter__(self) -> Self:
@@ -165,13 +166,13 @@ def _path(name: str) -> Path:
     return path if path.exists() else Path(name.partition(":")[2] or name)
 
 
-def _size(path: Path) -> int:
-    """The bytes there are to read; of a folder, those of the files in it."""
+def _size(path: Path, *, deep: bool) -> int:
+    """The bytes there are to read; of a folder, those of the files in it, ``deep`` also of those in its folders."""
     if path.is_file():
         return path.stat().st_size
     if not path.is_dir():
         return 0
-    return sum(each.stat().st_size for each in path.iterdir() if each.is_file())
+    return sum(each.stat().st_size for each in (path.rglob("*") if deep else path.iterdir()) if each.is_file())
 
 
 def _time(seconds: float) -> str:

@@ -49,6 +49,9 @@ class Told:
         assert Path(name).is_absolute()
         return lambda _read: None
 
+    def forget(self, name: str) -> None:
+        assert Path(name).name not in self.begun
+
     def begin(self, name: str, node: CaptureNode) -> None:
         self.begun.append(Path(name).name)
         self.nodes.append(node)
