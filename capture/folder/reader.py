@@ -26,7 +26,7 @@ from topics.errors import TaplineError
 
 _WAIT: Final = 1.0
 _SHARE: Final = 20
-"""Of so many parts of the time one at most is spent on looking what is in the folder."""
+"""Of a processor's time one part of so many at most is spent on looking what is in the folder."""
 
 _CHUNK: Final = 1 << 20
 _log = logging.getLogger("tapline.capture")
@@ -84,9 +84,9 @@ class FolderReader:
             completion = Completion(self._folder, self._settings)
             least = min(_WAIT, self._settings.settled_seconds)
             while not self._stopped.is_set():
-                began = time.monotonic()
+                began = time.thread_time()
                 ready = self._ready(completion, memory)
-                looked = time.monotonic() - began
+                looked = time.thread_time() - began
                 for file in ready:
                     self._take(file, memory)
                     if self._stopped.is_set():
