@@ -23,6 +23,7 @@ class File(Struct, frozen=True):
     """A file as it is now: ``modified`` and ``changed`` (its status) are in epoch nanoseconds, ``size`` in bytes."""
 
     path: Path
+    inode: int
     size: int
     modified: int
     changed: int
@@ -56,9 +57,19 @@ class Completion:
                 except FileNotFoundError:
                     # It was renamed or removed since.
                     continue
-                found.append(File(Path(entry.path), status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+                found.append(
+                    File(Path(entry.path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+                )
         found.sort(key=lambda file: (file.modified, file.path))
         return found
+
+    def lost(self, files: list[File]) -> list[File]:
+        """Those that were not complete when :meth:`complete` was asked last, and of which there is less or nothing now.
+
+        What was renamed is there still.
+        """
+        sizes = {file.inode: file.size for file in files}
+        return [before for before, _ in self._since.values() if sizes.get(before.inode, -1) < before.size]
 
     def complete(self, unread: list[File], newest: File) -> list[File]:
         """Those of ``unread`` that are complete; ``newest`` is the newest file of the folder."""
@@ -68,16 +79,18 @@ class Completion:
         for file in unread:
             before = self._since.get(file.path)
             seen = before if before is not None and before[0] == file else (file, now)
-            since[file.path] = seen
-            unchanged = now - seen[1]
-            if unchanged < self._settings.settled_seconds:
-                continue
-            written = is_written(file.path)
-            if written or (written is None and file == newest and unchanged < self._settings.newest_seconds):
-                continue
-            complete.append(file)
+            if self._is_complete(file, now - seen[1], newest):
+                complete.append(file)
+            else:
+                since[file.path] = seen
         self._since = since
         return complete
+
+    def _is_complete(self, file: File, unchanged: float, newest: File) -> bool:
+        if unchanged < self._settings.settled_seconds:
+            return False
+        written = is_written(file.path)
+        return not (written or (written is None and file == newest and unchanged < self._settings.newest_seconds))
 
 
 def is_written(path: Path) -> bool | None:

@@ -29,6 +29,7 @@ _SHARE: Final = 20
 """Of a processor's time one part of so many at most is spent on looking what is in the folder."""
 
 _CHUNK: Final = 1 << 20
+_GONE: Final = "rejected-files.gone"
 _log = logging.getLogger("tapline.capture")
 
 
@@ -106,6 +107,9 @@ class FolderReader:
             files = completion.files()
         except OSError as error:
             raise TaplineError(f"cannot look into {self._folder}: {error.strerror}") from error
+        for gone in completion.lost(files):
+            self._count(_GONE)
+            _log.warning("%s", _gone(gone))
         present = {file.path.name for file in files}
         unread = []
         for file in files:
@@ -198,6 +202,10 @@ class FolderReader:
         metrics.count(NAME, counter, 1)
 
 
+def _gone(file: File) -> str:
+    return f"{file.path} was removed or overwritten before it was read: keep more files"
+
+
 def _unreadable(file: File) -> tuple[str, str] | None:
     """Why a file cannot be read as a capture: how it is counted, and what is said of it."""
     path = file.path
@@ -209,7 +217,7 @@ def _unreadable(file: File) -> tuple[str, str] | None:
         check_readable(str(path))
     except TaplineError as error:
         if not path.exists():
-            return "rejected-files.gone", f"{path} is gone before it was read: keep more files, or read them sooner"
+            return _GONE, _gone(file)
         if not os.access(path, os.R_OK):
             return "rejected-files.unreadable", str(error)
         return f"ignored-files.{'no-capture' if file.size else 'empty'}", str(error)

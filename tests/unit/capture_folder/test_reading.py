@@ -252,6 +252,33 @@ def test_a_file_that_is_gone_before_it_was_read_is_counted(folder: Folder) -> No
     assert folder.ports() == [1]
 
 
+def test_a_file_that_is_overwritten_or_removed_while_it_is_written_is_counted(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = (folder.path / name for name in ("ring0.pcap", "ring1.pcap"))
+    with (
+        caplog.at_level("WARNING"),
+        first.open("wb") as writing,
+        second.open("wb") as removed,
+        folder.watched() as reader,
+    ):
+        for file in (writing, removed):
+            file.write(capture(1))
+            file.flush()
+        folder.put("other.pcap", capture(2))
+        read(folder, 1)
+        writing.truncate(30)
+        counted(reader, "rejected-files.gone")
+        second.unlink()
+        counted(reader, "rejected-files.gone", 2)
+        writing.seek(0)
+        writing.write(capture(3))
+        writing.close()
+        read(folder, 2)
+    assert folder.ports() == [2, 3]
+    assert [f"ring{number}.pcap was removed or overwritten" in caplog.text for number in range(2)] == [True, True]
+
+
 def test_a_file_that_grows_after_it_was_read_is_not_counted_twice(
     folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -151,6 +152,26 @@ def test_without_users_nothing_is_kept_and_nobody_answered(tmp_path: Path) -> No
         took(users, message(5, 4, b"", 0, 0, b"", None, b"", scoped(b"")))
     assert (raised.value.reason, raised.value.answer) == ("user", b"")
     assert not list(tmp_path.iterdir())
+
+
+@settings(quick, max_examples=300)
+@given(st.data())
+def test_whatever_comes_is_a_trap_or_is_answered_or_rejected(data: st.DataObject) -> None:
+    clock = Clock()
+    with TemporaryDirectory() as folder:
+        users = Users({"alice": (USER, Passwords("authentication", "encryption"))}, Engine(Path(folder) / "e"), clock)
+        users.start()
+    engine = users.engine.id
+    plain = message(5, 4, b"", 0, 0, b"", None, b"", scoped(b""))
+    changed = bytearray(data.draw(st.sampled_from([plain, inform(engine, 1, 0), inform(engine, 9, 0)])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        answer = took(users, bytes(changed)).answer
+    except (Rejected, Asked) as refused:
+        answer = refused.answer
+    if answer:
+        assert opened(answer)[2] == engine
 
 
 @quick
