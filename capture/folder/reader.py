@@ -185,6 +185,10 @@ class FolderReader:
         if self._leaving.keeps or self._passed_over.get(file.path) == file:
             return
         try:
+            now = file.path.stat()
+            if (now.st_size, now.st_mtime_ns) != (file.size, file.modified):
+                # Somebody writes to it again: it is read again when it is complete.
+                return
             self._leaving.leave(file.path)
         except OSError as error:
             why = f"cannot {self._settings.finished} {file.path}, which was read: {error.strerror}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
@@ -24,8 +22,6 @@ _HEAD: Final = 4096
 _CURRENT: Final = ".current"
 """Part of the name of the file that nfcapd writes to."""
 
-_log = logging.getLogger("tapline.capture")
-
 
 def open_stored(
     source: str, settings: CaptureSettings, progress: Progress | None = None
@@ -43,33 +39,38 @@ def open_stored(
     if shutil.which(kind.program) is None:
         raise TaplineError(f"{kind.program} is not installed: {source} needs it (apt install {kind.package})")
     path = Path(rest)
+    ignored: list[tuple[str, str]] = []
     try:
-        files = {file.sha256: file for file in _files(path.resolve(), kind)}
+        files = _files(path.resolve(), kind, ignored)
     except OSError as error:
         raise TaplineError(f"cannot read {error.filename or path}: {error.strerror}: {usage}") from error
     if not files:
         raise TaplineError(f"{path} holds no file of {name}: {usage}")
     content = next(iter(files)) if path.is_file() else sha256("".join(sorted(files)).encode()).hexdigest()
     observation = observe_file(settings.node_name, f"{name}:{path.resolve().name}", content)
-    return observation, [StoredFlows(observation, kind, list(files.values()), progress)]
+    return observation, [StoredFlows(observation, kind, list(files.values()), ignored, progress)]
 
 
-def _files(path: Path, kind: Format) -> Iterator[StoredFile]:
-    """The files there are, in the order of their names, which are times; a copy of one stands for it."""
-    if path.is_file():
+def _files(path: Path, kind: Format, ignored: list[tuple[str, str]]) -> dict[str, StoredFile]:
+    """The files there are by the SHA-256 of their content, in the order of their names, which are times."""
+    if not path.is_dir():
         if not _is_one(path, kind):
             raise TaplineError(f"{path} is no file of {kind.name}")
-        yield _described(path)
-        return
+        described = _described(path)
+        return {described.sha256: described}
+    found: dict[str, StoredFile] = {}
     for each in sorted(path.rglob("*")):
         if not each.is_file():
             continue
-        if _CURRENT in each.name or not _is_one(each, kind):
-            _log.info("ignored %s: %s", each.name, "current" if _CURRENT in each.name else f"no-{kind.name}")
+        if _CURRENT in each.name:
+            ignored.append((each.name, "current"))
+        elif not _is_one(each, kind):
+            ignored.append((each.name, f"no-{kind.name}"))
+        elif (described := _described(each)).sha256 in found:
+            ignored.append((each.name, "twice"))
         else:
-            yield _described(each)
-    if not path.exists():
-        raise FileNotFoundError(2, "No such file or directory", str(path))
+            found[described.sha256] = described
+    return found
 
 
 def _is_one(path: Path, kind: Format) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from topics.partitions import digest
 PUBLISHED: Final = 600
 """How many records that cannot be used are published as dead letters; those beyond are counted."""
 
+_log = logging.getLogger("tapline.capture")
 _CHUNK: Final = 1 << 18
 _TOLD_EVERY: Final = 10_000
 
@@ -42,24 +44,34 @@ class StoredFile(Struct, frozen=True):
 class StoredFlows:
     """The flows of files of one kind, one file after the other; their programs run as child processes.
 
+    ``ignored`` are files that are not read, as (name, reason).
     Every record is a flow, is ignored, or is rejected for a reason; all are counted. What is put is named after the
     file's content and its place in it. A flow counts in the window in which it ended, see
     :class:`~capture.windows.Windows`.
     """
 
     def __init__(
-        self, observation: Observation, kind: Format, files: Sequence[StoredFile], progress: Progress | None = None
+        self,
+        observation: Observation,
+        kind: Format,
+        files: Sequence[StoredFile],
+        ignored: Sequence[tuple[str, str]] = (),
+        progress: Progress | None = None,
     ) -> None:
         self.name = kind.name
         self._observation = observation
         self._kind = kind
         self._files = files
+        self._ignored = ignored
         self._progress = progress
         self._pipeline: Pipeline | None = None
         self._stopping = False
 
     def run(self, sink: Sink) -> None:
         intake = _Intake(self._observation, self.name, sink)
+        for name, reason in self._ignored:
+            intake.count(f"ignored-files.{reason}")
+            _log.info("ignored %s: %s", name, reason)
         problems, read = [], 0
         for file in self._files:
             problem = self._read(file, intake)

@@ -129,7 +129,9 @@ def test_a_folder_of_nfdump_is_known_by_its_content(tmp_path: Path) -> None:
     (moved / "notes.txt").write_text("no flows")
     shutil.copy(min(moved.glob("nfcapd.2*")), moved / "zz-copy")
     assert open_capture(f"nfdump:{moved}", CaptureSettings())[0].stream == first.stream
-    assert [flow.id for flow in taken(f"nfdump:{moved}").flows] == before
+    sink = taken(f"nfdump:{moved}")
+    assert [flow.id for flow in sink.flows] == before
+    assert sink.family("ignored-files.") == {"current": 1, "no-nfdump": 1, "twice": 1}
     assert len(set(before)) == len(before)
 
 

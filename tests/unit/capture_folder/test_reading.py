@@ -309,6 +309,22 @@ def test_files_that_were_read_are_deleted(folder: Folder, *, remembered: bool) -
     assert folder.ports() == [1]
 
 
+def test_a_file_that_is_written_again_while_it_is_read_is_not_deleted(folder: Folder) -> None:
+    folder.put("a.pcap", capture(1))
+    end = folder.told.end
+
+    def end_and_overwrite(name: str, node: CaptureNode, problem: str) -> None:
+        end(name, node, problem)
+        if len(folder.told.begun) == 1:
+            folder.put("a.pcap", capture(2, packets=9))
+
+    folder.told.end = end_and_overwrite  # type: ignore[method-assign]
+    with folder.watched(finished="delete") as reader:
+        counted(reader, "deleted")
+    assert folder.ports() == [1, 2]
+    assert not list(folder.path.iterdir())
+
+
 def test_files_that_were_read_are_moved_and_overwrite_nothing(folder: Folder, tmp_path: Path) -> None:
     there = tmp_path / "done"
     there.mkdir()
