@@ -33,7 +33,7 @@ class Event(Struct, kw_only=True, gc=False):
     vlan: list[Annotated[int, Meta(ge=0, le=4095)]] = []
 
 
-class AlertPart(Struct, kw_only=True):
+class AlertPart(Struct, kw_only=True, gc=False):
     """A rule that matched; ``severity`` 1 is the highest."""
 
     signature: str
@@ -84,7 +84,7 @@ class TcpPart(Struct, kw_only=True, gc=False):
     rst: bool = False
 
 
-class Answer(Struct, kw_only=True):
+class Answer(Struct, kw_only=True, gc=False):
     """One resource record."""
 
     rrname: str = ""
@@ -92,7 +92,7 @@ class Answer(Struct, kw_only=True):
     rdata: str = ""
 
 
-class DnsPart(Struct, kw_only=True):
+class DnsPart(Struct, kw_only=True, gc=False):
     """A message; version 1 has one event an answer, version 3 lists its questions."""
 
     type: str
@@ -112,14 +112,14 @@ class DnsPart(Struct, kw_only=True):
     z: bool = False
 
 
-class HeaderPart(Struct, kw_only=True):
+class HeaderPart(Struct, kw_only=True, gc=False):
     """One header of a message; HTTP/2 lists what is none among them, without a name."""
 
     name: str = ""
     value: str = ""
 
 
-class HttpPart(Struct, kw_only=True):
+class HttpPart(Struct, kw_only=True, gc=False):
     """A transaction: a request with its response, where that has come; HTTP/2 gives a ``version`` and headers alone."""
 
     hostname: str = ""
@@ -137,13 +137,13 @@ class HttpPart(Struct, kw_only=True):
     response_headers: list[HeaderPart] = []
 
 
-class Fingerprint(Struct, kw_only=True):
+class Fingerprint(Struct, kw_only=True, gc=False):
     """A fingerprint with what it is of."""
 
     hash: str = ""
 
 
-class TlsPart(Struct, kw_only=True):
+class TlsPart(Struct, kw_only=True, gc=False):
     """A handshake with the server's certificate."""
 
     subject: str = ""
@@ -163,7 +163,7 @@ class TlsPart(Struct, kw_only=True):
     client_alpns: list[str] = []
 
 
-class FilePart(Struct, kw_only=True):
+class FilePart(Struct, kw_only=True, gc=False):
     """A file that was carried."""
 
     filename: str = ""
@@ -177,7 +177,7 @@ class FilePart(Struct, kw_only=True):
     size: Count = 0
 
 
-class SshSide(Struct, kw_only=True):
+class SshSide(Struct, kw_only=True, gc=False):
     """What one side says of itself."""
 
     proto_version: str = ""
@@ -185,14 +185,14 @@ class SshSide(Struct, kw_only=True):
     hassh: Fingerprint | None = None
 
 
-class SshPart(Struct, kw_only=True):
+class SshPart(Struct, kw_only=True, gc=False):
     """Both sides."""
 
     client: SshSide = field(default_factory=SshSide)
     server: SshSide = field(default_factory=SshSide)
 
 
-class SmbPart(Struct, kw_only=True):
+class SmbPart(Struct, kw_only=True, gc=False):
     """One request with its answer."""
 
     dialect: str = ""
@@ -202,7 +202,7 @@ class SmbPart(Struct, kw_only=True):
     share: str = ""
 
 
-class StatsPart(Struct, kw_only=True):
+class StatsPart(Struct, kw_only=True, gc=False):
     """What the engine counts, in groups of counters."""
 
     uptime: Count = 0
@@ -213,7 +213,7 @@ class StatsPart(Struct, kw_only=True):
     detect: dict[str, object] = {}
 
 
-class QuicPart(Struct, kw_only=True):
+class QuicPart(Struct, kw_only=True, gc=False):
     """A client's hello, as QUIC carries it."""
 
     version: str = ""
@@ -228,7 +228,7 @@ class Other(Event, kw_only=True, gc=False):
     event_type: str
 
 
-class AlertEvent(Event, kw_only=True, tag_field="event_type", tag="alert"):
+class AlertEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="alert"):
     """An event of type ``alert``."""
 
     alert: AlertPart
@@ -249,49 +249,49 @@ class NetflowEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="n
     tcp: TcpPart | None = None
 
 
-class DnsEvent(Event, kw_only=True, tag_field="event_type", tag="dns"):
+class DnsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="dns"):
     """An event of type ``dns``."""
 
     dns: DnsPart
 
 
-class HttpEvent(Event, kw_only=True, tag_field="event_type", tag="http"):
+class HttpEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="http"):
     """An event of type ``http``."""
 
     http: HttpPart
 
 
-class TlsEvent(Event, kw_only=True, tag_field="event_type", tag="tls"):
+class TlsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="tls"):
     """An event of type ``tls``."""
 
     tls: TlsPart
 
 
-class QuicEvent(Event, kw_only=True, tag_field="event_type", tag="quic"):
+class QuicEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="quic"):
     """An event of type ``quic``."""
 
     quic: QuicPart
 
 
-class FileEvent(Event, kw_only=True, tag_field="event_type", tag="fileinfo"):
+class FileEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="fileinfo"):
     """An event of type ``fileinfo``."""
 
     fileinfo: FilePart
 
 
-class SshEvent(Event, kw_only=True, tag_field="event_type", tag="ssh"):
+class SshEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="ssh"):
     """An event of type ``ssh``."""
 
     ssh: SshPart
 
 
-class SmbEvent(Event, kw_only=True, tag_field="event_type", tag="smb"):
+class SmbEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="smb"):
     """An event of type ``smb``."""
 
     smb: SmbPart
 
 
-class StatsEvent(Event, kw_only=True, tag_field="event_type", tag="stats"):
+class StatsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="stats"):
     """An event of type ``stats``."""
 
     stats: StatsPart

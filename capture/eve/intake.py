@@ -64,15 +64,13 @@ class Intake:
         """
         # This loop runs for every line.
         decode, put, place = self._decoder.decode, self._sink.put, self._place
-        used = octets = 0
+        used = 0
         for number, line in enumerate(lines, first):
-            octets += len(line) + 1
             if len(line) > LONGEST:
                 self._reject(line, number, EveError("eve-long", f"the line is longer than {LONGEST:,} bytes"))
                 continue
             try:
-                made = decode(line, sensor, f"{prefix}{number:012x}")
-                for topic, key, record in made:
+                for topic, key, record in decode(line, sensor, f"{prefix}{number:012x}"):
                     if self._from <= record.time < self._until:
                         put(topic, key, record, self._window)
                     else:
@@ -82,7 +80,7 @@ class Intake:
             else:
                 used += 1
         self._sink.count(self._name, "lines", len(lines))
-        self._sink.count(self._name, "bytes", octets)
+        self._sink.count(self._name, "bytes", sum(map(len, lines)) + len(lines))
         self._sink.count(self._name, "used", used)
 
     def refuse(self, line: bytes, number: int, detail: str) -> None:
