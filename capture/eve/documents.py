@@ -25,7 +25,7 @@ def texts_of_dns(_part: DnsPart, told: list[Told]) -> list[Text]:
         status = f"\nstatus {dns.response_code}" if dns.response_code else ""
         text = f"{head}{status}\nquestion {dns.query_name} {dns.query_type}"
         for name, kind, data in dns.answers:
-            text += f"\nanswer {name} {kind} {data}".rstrip()
+            text += f"\nanswer {name} {kind} {data}" if data else f"\nanswer {name} {kind}".rstrip()
         texts.append(("dns", dns.query_name, _cut(text)))
     return texts
 

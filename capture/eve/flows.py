@@ -40,10 +40,10 @@ def flow_of(
     start = moment(part.start or event.timestamp)
     if tcp is None:
         flags_there = flags_back = 0
-        state, end_reason = _ended(reason or part.reason, "", reset=False)
+        state, end_reason = _ended(reason or part.reason, "")
     else:
         flags_there, flags_back = _flags(tcp.tcp_flags_ts), _flags(tcp.tcp_flags_tc)
-        state, end_reason = _ended(reason or part.reason, tcp.state, reset=tcp.rst)
+        state, end_reason = _ended(reason or part.reason, _RESET if tcp.rst else tcp.state)
     source_ip = ends.source_ip
     bytes_there, bytes_back = part.bytes_toserver, part.bytes_toclient
     packets_there, packets_back = part.pkts_toserver, part.pkts_toclient
@@ -86,7 +86,7 @@ def netflow_of(event: NetflowEvent, observation: Observation, identity: str, end
     part, tcp = event.netflow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state, end_reason = _ended("", tcp.state if tcp else "", reset=tcp is not None and tcp.rst)
+    state, end_reason = _ended("", "" if tcp is None else _RESET if tcp.rst else tcp.state)
     return Flow(
         id=identity,
         time=end,
@@ -124,10 +124,9 @@ def application(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _ended(reason: str, tcp_state: str, *, reset: bool) -> tuple[str, str]:
-    """The state of a flow, and why it ended."""
-    # An abort leaves the state closed, and only the flag tells.
-    state = _RESET if reset else _STATES.get(tcp_state, "")
+def _ended(reason: str, tcp_state: str) -> tuple[str, str]:
+    """The state of a flow, and why it ended; an abort leaves the state closed, and only the flag tells."""
+    state = _STATES.get(tcp_state, "")
     if state in _OVER:
         return state, "end"
     return state, "forced" if reason in {"forced", "shutdown"} else "idle"
