@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from capture.eve.following import EveFollower
 from capture.open import open_capture
 from capture.settings import CaptureSettings, EveSettings
-from capture.source import LIVE
+from capture.source import LIVE, Places
 from tests.unit.capture.sinks import KeepingSink
 from tests.unit.capture_eve.made import WaitingSink, anomaly, running
 from topics.catalog import DEAD
@@ -244,8 +244,8 @@ def test_what_kafka_did_not_take_is_read_again(log: Log) -> None:
     log.write(2)
 
     class Losing(WaitingSink):
-        def confirm(self) -> bool:
-            return False
+        def confirm(self) -> Places | None:
+            return None if self.numbers else super().confirm()
 
     losing = Losing()
     with running(log.follower(), losing) as raised:
