@@ -273,7 +273,7 @@ class KafkaPublisher:
             self._note(message)
             metrics.PUBLISHED.inc()
             return
-        if error.code() == KafkaError._PURGE_QUEUE:  # noqa: SLF001 - the library's public constant
+        if error.code() in {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}:  # noqa: SLF001 - public constants
             return
         self._lost = True
         metrics.DROPPED.labels("delivery").inc(records)
