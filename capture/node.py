@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from capture import metrics
-from capture.publisher import MAX_BYTES, Publisher, PublishError
-from capture.source import LIVE, CutShort, Observation, Source
+from capture.publisher import MAX_BYTES, Publisher, PublishError, Recalling
+from capture.source import LIVE, CutShort, Observation, Places, Source
 from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.codec import MAX_RECORDS, SNAPSHOT_SCHEMA, Envelope, encode
 from topics.errors import TaplineError
@@ -127,15 +127,27 @@ class CaptureNode:
             self.counts[source, counter] += amount
         metrics.count(source, counter, amount)
 
-    def confirm(self) -> bool:
-        """Send what waits, and return when Kafka has it; False where something was dropped since the node began."""
+    @property
+    def confirms(self) -> bool:
+        """True where what is published can be read back."""
+        return isinstance(self._publisher, Recalling)
+
+    def confirm(self) -> Places | None:
+        """Send what waits, and return when Kafka has it; None where something was dropped since the node began."""
+        assert isinstance(self._publisher, Recalling)
         with self._lock:
             for window in self._windows.values():
                 for lanes in window.values():
                     for lane in lanes:
                         self._send(lane)
-            self._publisher.flush()
-            return not self._dropped
+            places = self._publisher.confirm()
+            return None if self._dropped else places
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+        """The ids of what other runs published at these places or after them; this run's own are none."""
+        assert isinstance(self._publisher, Recalling)
+        own = self.observation.producer
+        return self._publisher.published(places, lambda producer: producer != own and is_ours(producer))
 
     def _run_all(self) -> None:
         if len(self._sources) == 1:

@@ -40,6 +40,9 @@ LINES: Final = (SYSLOG, ZEEK, EVE)
 DATAGRAMS: Final = (NETFLOW, SFLOW)
 """What the names of sources begin with that read what exporters tell of flows."""
 
+RESUMED: Final = (f"{EVE}follow:", COLLECTORS)
+"""What the names of sources begin with that go on where they were, so that they can wait for Kafka."""
+
 ASKED: Final = (SNMP, HOST, DOCKER)
 """What the names of sources begin with that are asked for readings."""
 

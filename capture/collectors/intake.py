@@ -23,6 +23,15 @@ _ICMP: Final = frozenset({1, 58})
 _UNNAMED: Final = "collector"
 
 
+PREFIX: Final = 16
+"""How many characters the beginning of a record's id has that names the partition of its message."""
+
+
+def prefix_of(topic: str, partition: int) -> str:
+    """What the ids of all records begin with whose messages are of this partition."""
+    return digest(NAME, topic, partition)[:PREFIX]
+
+
 class CollectorIntake:
     """Makes a flow of each that a message tells of.
 
@@ -44,24 +53,30 @@ class CollectorIntake:
         self._books.turn(self._windows, now)
         self._windows.reach(now)
 
+    def turns(self, now: int) -> bool:
+        """True where the sums of a window are put when it is this time."""
+        return self._books.turns(self._windows, now)
+
     def take(self, message: bytes | None, partition: int, offset: int) -> None:
         """Take a message from its place in the topic."""
         value = message or b""
         self._books.datagrams(1, len(value))
         where = f"{self._topic}/{partition}/{offset}"
+        prefix = self._prefixes.get(partition)
+        if prefix is None:
+            prefix = self._prefixes[partition] = prefix_of(self._topic, partition)
+        named = f"{prefix}{offset:012x}"
         try:
             flows = flows_of(message)
         except MessageError as error:
-            self._books.reject(value, where, error.reason, error.detail, self._windows)
+            self._books.reject(value, where, error.reason, error.detail, self._windows, record_id=f"{named}{0:04x}")
             return
-        prefix = self._prefixes.get(partition)
-        if prefix is None:
-            prefix = self._prefixes[partition] = digest(NAME, self._topic, partition)[:16]
         for place, flow in enumerate(flows):
             if isinstance(flow, MessageError):
-                self._books.reject(value, where, flow.reason, flow.detail, self._windows)
+                detail, record_id = flow.detail, f"{named}{place:04x}"
+                self._books.reject(value, where, flow.reason, detail, self._windows, record_id=record_id)
             else:
-                self._put(flow, f"{prefix}{offset:012x}{place:04x}")
+                self._put(flow, f"{named}{place:04x}")
 
     def finish(self) -> None:
         """Nothing more comes."""

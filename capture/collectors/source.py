@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
 
-from capture.collectors.intake import CollectorIntake
+from capture.collectors.intake import PREFIX, CollectorIntake, prefix_of
+from capture.collectors.progress import pack, unpack
 from capture.netflow import NAME
 from capture.settings import FlowExportSettings
-from capture.source import Observation, Sink
+from capture.source import Confirming, Observation, Places, Sink, confirming
+from capture.unpublished import Unpublished
 from topics.admin import connect
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
 _BATCH: Final = 500
 _WAIT: Final = 0.2
-_HOUSEKEEPING: Final = 1.0
-SETTLED: Final = 30.0
-"""After how many seconds what was made of a message is published, or counted as dropped."""
+_TIMEOUT: Final = 30.0
+_COMMITTED_EVERY: Final = 1.0
 
 _log = logging.getLogger("tapline.capture")
 
@@ -29,8 +29,9 @@ _log = logging.getLogger("tapline.capture")
 class CollectorTopic:
     """The messages of a topic, until :meth:`stop`; several processes share its partitions.
 
-    How far it was read is committed to Kafka 30 seconds later, and at the end: after a restart it goes on there. Where
-    the process was killed, the last 30 seconds are read again, and make the same records.
+    How far it was read is committed to Kafka every second, once all that was made of it is safe, and with it where in
+    the topics what comes next will stand. Who goes on there, after a restart or because another process was killed,
+    reads what stands there already and leaves it out. Nothing is committed for a sink that cannot confirm.
     """
 
     def __init__(
@@ -43,13 +44,14 @@ class CollectorTopic:
         self._kafka = kafka
         self._stopping = False
         self._read: dict[int, int] = {}
-        self._unsettled: deque[tuple[float, dict[int, int]]] = deque()
+        self._committed: dict[int, int] = {}
 
     def run(self, sink: Sink) -> None:
         _, metadata = connect(self._kafka)
         if self._topic not in metadata.topics:
             raise TaplineError(f"Kafka has no topic {self._topic}: name the one that goflow2 or nProbe writes")
-        intake = CollectorIntake(self._observation, self._settings, sink, self._topic, _now())
+        confirms, unpublished = confirming(sink), Unpublished(sink, NAME)
+        intake = CollectorIntake(self._observation, self._settings, unpublished, self._topic, _now())
         consumer = Consumer(
             {
                 "group.id": f"{self._kafka.prefix}-capture-{self._topic}",
@@ -60,10 +62,14 @@ class CollectorTopic:
             | self._kafka.client()
         )
         try:
-            consumer.subscribe([self._topic], on_revoke=self._revoked)
+            consumer.subscribe(
+                [self._topic],
+                on_assign=lambda consumer, given: self._assigned(consumer, given, confirms, unpublished),
+                on_revoke=lambda consumer, taken: self._revoked(consumer, taken, confirms),
+            )
             _log.info("reading the topic %s", self._topic)
-            self._consume(consumer, intake)
-            self._commit(consumer, self._read)
+            self._consume(consumer, intake, confirms)
+            self._commit(consumer, confirms)
         except KafkaException as error:
             raise TaplineError(f"cannot read {self._topic} from Kafka: {error.args[0].str()}") from error
         finally:
@@ -73,11 +79,15 @@ class CollectorTopic:
     def stop(self) -> None:
         self._stopping = True
 
-    def _consume(self, consumer: Consumer, intake: CollectorIntake) -> None:
+    def _consume(self, consumer: Consumer, intake: CollectorIntake, confirms: Confirming | None) -> None:
         checked = time.monotonic()
         while not self._stopping:
             messages = consumer.consume(_BATCH, _WAIT)
-            intake.at(_now())
+            now = _now()
+            if intake.turns(now):
+                # What the window's sums count is not to be counted again.
+                self._commit(consumer, confirms)
+            intake.at(now)
             for message in messages:
                 problem = message.error()
                 if problem is not None:
@@ -89,36 +99,70 @@ class CollectorTopic:
                 assert offset is not None
                 intake.take(message.value(), partition, offset)
                 self._read[partition] = offset + 1
-            if time.monotonic() - checked > _HOUSEKEEPING:
+            if time.monotonic() - checked > _COMMITTED_EVERY:
+                self._commit(consumer, confirms)
                 checked = time.monotonic()
-                self._settle(consumer, checked)
 
-    def _settle(self, consumer: Consumer, now: float) -> None:
-        """Commit what was read long enough ago."""
-        self._unsettled.append((now, dict(self._read)))
-        settled: dict[int, int] = {}
-        while self._unsettled and now - self._unsettled[0][0] >= SETTLED:
-            settled = self._unsettled.popleft()[1]
-        self._commit(consumer, {each: offset for each, offset in settled.items() if each in self._read})
-
-    def _commit(self, consumer: Consumer, read: dict[int, int]) -> None:
-        if not read:
+    def _assigned(
+        self,
+        consumer: Consumer,
+        partitions: list[TopicPartition],
+        confirms: Confirming | None,
+        unpublished: Unpublished,
+    ) -> None:
+        """Go on with these partitions where whoever had them before has committed."""
+        if confirms is None or not partitions:
             return
-        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in read.items()]
-        try:
-            consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            # What is not committed is read again, and makes the same records.
-            _log.warning("cannot commit how far %s was read: %s", self._topic, error.args[0].str())
+        begun: dict[int, int] = {}
+        earliest: Places = {}
+        for each in consumer.committed(partitions, timeout=_TIMEOUT):
+            if each.offset == OFFSET_INVALID:
+                # Nobody has read it. What is read first is to be found too.
+                begun[each.partition] = consumer.get_watermark_offsets(each, timeout=_TIMEOUT)[0]
+            else:
+                _keep_earliest(earliest, unpack(each.metadata))
+        if begun:
+            self._commit_all(consumer, confirms, begun)
+        if earliest:
+            prefixes = {prefix_of(self._topic, each.partition) for each in partitions}
+            runs = f"/{self._observation.observation_point}#"
+            published = confirms.published(earliest, lambda producer: runs in producer)
+            unpublished.known.update(record_id for record_id in published if record_id[:PREFIX] in prefixes)
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition], confirms: Confirming | None) -> None:
         """Another process goes on with these partitions: it begins behind what was read here."""
-        self._commit(
-            consumer,
-            {each.partition: self._read[each.partition] for each in partitions if each.partition in self._read},
-        )
+        self._commit(consumer, confirms)
         for each in partitions:
             self._read.pop(each.partition, None)
+            self._committed.pop(each.partition, None)
+
+    def _commit(self, consumer: Consumer, confirms: Confirming | None) -> None:
+        """Commit how far the topic was read, once all that was made of it is safe."""
+        read = {
+            partition: offset for partition, offset in self._read.items() if self._committed.get(partition) != offset
+        }
+        if read and confirms is not None:
+            self._commit_all(consumer, confirms, read)
+            self._committed |= read
+
+    def _commit_all(self, consumer: Consumer, confirms: Confirming, offsets: dict[int, int]) -> None:
+        places = confirms.confirm()
+        if places is None:
+            raise TaplineError(f"Kafka did not take all of {self._topic}: run this again, it goes on where that was")
+        metadata = pack(places)
+        wanted = [TopicPartition(self._topic, partition, offset, metadata) for partition, offset in offsets.items()]
+        try:
+            consumer.commit(offsets=wanted, asynchronous=False)
+        except KafkaException as error:
+            # What is not committed is read again, and left out.
+            _log.warning("cannot commit how far %s was read: %s", self._topic, error.args[0].str())
+
+
+def _keep_earliest(earliest: Places, others: Places) -> None:
+    """Lower the places to others where these are before them."""
+    for kind, offsets in others.items():
+        before = earliest.setdefault(kind, offsets)
+        earliest[kind] = [min(pair) for pair in zip(before, offsets, strict=False)]
 
 
 def _now() -> int:

@@ -17,11 +17,10 @@ from capture import metrics
 from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import NAME as DOCKER
 from capture.eve import NAME as EVE
-from capture.eve.following import EveFollower
 from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
-from capture.open import ASKED, DATAGRAMS, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.open import ASKED, DATAGRAMS, LINES, RESUMED, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.sflow import NAME as SFLOW
@@ -205,9 +204,9 @@ def _live(
 ) -> list[Summary]:
     """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted.
 
-    Files that are followed can wait: where there is nothing else, nothing is dropped.
+    What goes on where it was can wait: where there is nothing else, nothing is dropped.
     """
-    waits = all(isinstance(source, EveFollower) for _, _, sources in opened for source in sources)
+    waits = all(name.startswith(RESUMED) for name, _, _ in opened)
     nodes: list[tuple[str, CaptureNode]] = []
     errors: list[BaseException] = []
 

@@ -40,7 +40,7 @@ def received(settings: KafkaSettings, topic) -> list[tuple[int, object, list]]:
     messages = []
     try:
         name = topic.name(settings.prefix)
-        partitions = [TopicPartition(name, number, 0) for number in range(settings.partitions)]
+        partitions = [TopicPartition(name, number, 0) for number in range(topic.partitions or settings.partitions)]
         wanted = sum(consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions)
         consumer.assign(partitions)
         deadline = time.monotonic() + 30

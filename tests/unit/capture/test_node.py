@@ -9,7 +9,7 @@ import pytest
 
 from capture.node import CaptureNode
 from capture.publisher import MAX_BYTES, PublishError
-from capture.source import CutShort, observe_file, observe_live, observe_stream
+from capture.source import CutShort, confirming, observe_file, observe_live, observe_stream
 from tests.unit.capture.sinks import KeepingPublisher, ScriptedSource
 from tests.waiting import wait_for
 from topics.catalog import CAPTURED, DOCUMENT, FLOW, METRIC
@@ -322,14 +322,27 @@ def test_counts_are_kept_by_source():
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_what_was_put_is_confirmed_once_it_is_sent(*, taken):
+    class Recalling(KeepingPublisher):
+        def confirm(self):
+            return {"flow": [sum(len(message.records) for message in self.batches)]}
+
+        def published(self, places, is_ours):  # noqa: ARG002
+            return iter([producer for producer in ("node/eth0#1", LIVE.producer, "other/eth0#1") if is_ours(producer)])
+
     confirmed = []
 
     def script(sink):
+        assert confirming(sink) is sink
         put_flows(sink, range(3), 0)
-        confirmed.append(
-            (sink.confirm(), publisher.flushed, sum(len(message.records) for message in publisher.batches))
-        )
+        confirmed.append(sink.confirm())
+        confirmed.append(list(sink.published({}, lambda producer: producer.startswith("node/"))))
 
-    publisher = KeepingPublisher(refuse=lambda _topic, records: bool(records) and not taken)
+    publisher = Recalling(refuse=lambda _topic, records: bool(records) and not taken)
     run(LIVE, script, publisher=publisher)
-    assert confirmed == [(taken, 1, 3 if taken else 0)]
+    assert confirmed == [{"flow": [3]} if taken else None, ["node/eth0#1"]]
+
+
+def test_where_nothing_can_be_read_back_nothing_is_confirmed():
+    confirmed = []
+    run(LIVE, lambda sink: [confirmed.append(confirming(sink))], publisher=KeepingPublisher())
+    assert confirmed == [None]

@@ -1,0 +1,122 @@
+"""Reading back which records stand in the topics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from msgspec import Struct
+
+from topics.codec import SNAPSHOT_SCHEMA, Headers
+from topics.errors import TaplineError
+from topics.settings import KafkaSettings
+
+Place = tuple[str, int]
+"""The name of a topic, and a partition."""
+
+_BATCH: Final = 500
+_WAIT: Final = 0.2
+_TIMEOUT: Final = 30.0
+_STALLED: Final = 60.0
+
+
+class _Known(Struct, gc=False):
+    id: str
+
+
+_decoder = msgspec.json.Decoder(list[_Known])
+
+
+def ends_of(settings: KafkaSettings, places: Sequence[Place]) -> dict[Place, int]:
+    """The offset behind the last message of each partition; :class:`TaplineError` when Kafka does not say."""
+    if not places:
+        return {}
+    admin = AdminClient(settings.client() | {"log_level": "0"})
+    try:
+        asked = admin.list_offsets(
+            {TopicPartition(*place): OffsetSpec.latest() for place in places},  # type: ignore[no-untyped-call]
+            request_timeout=_TIMEOUT,
+        )
+        return {(each.topic, each.partition): future.result().offset for each, future in asked.items()}
+    except KafkaException as error:
+        raise TaplineError(
+            f"Kafka does not say where its topics end ({error.args[0].str()}): run this again"
+        ) from error
+
+
+def ids_between(
+    settings: KafkaSettings, begins: dict[Place, int], ends: dict[Place, int], is_ours: Callable[[str], bool]
+) -> Iterator[str]:
+    """The ids of the records between these offsets whose producer, as headers name it, ``is_ours``.
+
+    :class:`TaplineError` when they cannot be read; what retention has deleted meanwhile is none.
+    """
+    left = {place: end for place, end in ends.items() if begins[place] < end}
+    if not left:
+        return
+    consumer = Consumer(
+        {
+            "group.id": f"{settings.prefix}-read-back",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "queued.max.messages.kbytes": 16 * 1024,
+            "log_level": 0,
+        }
+        | settings.client()
+    )
+    try:
+        consumer.assign([TopicPartition(*place, begins[place]) for place in left])
+        moved = time.monotonic()
+        while left:
+            messages = consumer.consume(_BATCH, _WAIT)
+            if messages:
+                moved = time.monotonic()
+            elif time.monotonic() - moved > _STALLED:
+                raise TaplineError(
+                    f"what {next(iter(left))[0]} holds cannot be read: see `tapline status`, run this again"
+                )
+            for message in messages:
+                name, partition, offset, problem = (
+                    message.topic(),
+                    message.partition(),
+                    message.offset(),
+                    message.error(),
+                )
+                assert name is not None
+                assert partition is not None
+                if problem is not None:
+                    if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
+                        left.pop((name, partition), None)
+                        continue
+                    raise KafkaException(problem)  # noqa: TRY301 - told below as any other
+                assert offset is not None
+                end = left.get((name, partition))
+                if end is None or offset >= end:
+                    continue
+                if _is_wanted(message.headers(), is_ours):  # type: ignore[arg-type]
+                    yield from _ids(message.value())
+                if offset + 1 >= end:
+                    del left[name, partition]
+    except KafkaException as error:
+        raise TaplineError(f"what was published cannot be read back: {error.args[0].str()}: run this again") from error
+    finally:
+        consumer.close()
+
+
+def _is_wanted(headers: Headers | None, is_ours: Callable[[str], bool]) -> bool:
+    found = dict(headers or ())
+    node = found.get("node")
+    return node is not None and found.get("schema") != SNAPSHOT_SCHEMA.encode() and is_ours(node.decode())
+
+
+def _ids(body: bytes | None) -> Iterator[str]:
+    try:
+        return iter([record.id for record in _decoder.decode(body or b"[]")])
+    except msgspec.MsgspecError:
+        # Whatever it is, a capture node did not write it.
+        return iter(())
