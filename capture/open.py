@@ -40,7 +40,7 @@ LINES: Final = (SYSLOG, ZEEK, EVE)
 DATAGRAMS: Final = (NETFLOW, SFLOW)
 """What the names of sources begin with that read what exporters tell of flows."""
 
-RESUMED: Final = (f"{EVE}follow:", COLLECTORS)
+RESUMED: Final = (f"{EVE}follow:", f"{EVE}kafka:", COLLECTORS)
 """What the names of sources begin with that go on where they were, so that they can wait for Kafka."""
 
 ASKED: Final = (SNMP, HOST, DOCKER)
@@ -65,10 +65,10 @@ def open_capture(
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
     ``zeek:FOLDER``, Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``, ``eve:unix://SOCKET``, what
-    exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other collectors put into a topic of
-    ``kafka``: ``netflow:kafka:TOPIC``, what is asked: ``host:`` for this machine, ``docker:`` for its containers,
-    ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is
-    called with the bytes read of a file. Where tshark is to be used and missing, ``deep`` is ``light``:
+    exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other programs put into a topic of
+    ``kafka``: ``netflow:kafka:TOPIC``, ``eve:kafka:TOPIC``, what is asked: ``host:`` for this machine, ``docker:`` for
+    its containers, ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they send.
+    ``progress`` is called with the bytes read of a file. Where tshark is to be used and missing, ``deep`` is ``light``:
     :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
     observation, sources = _open(path_or_interface, settings, progress, kafka)
@@ -97,7 +97,7 @@ def _open(
     if path_or_interface.startswith(SNMPTRAP):
         return _open_snmptrap(path_or_interface, settings)
     if path_or_interface.startswith(EVE):
-        return _open_eve(path_or_interface, settings, progress)
+        return _open_eve(path_or_interface, settings, progress, kafka)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     if "suricata" in {settings.flows, deep_engine(settings)}:
         check_suricata()
@@ -199,10 +199,12 @@ def _open_docker(source: str, settings: CaptureSettings) -> tuple[Observation, l
     return open_docker(source, settings)
 
 
-def _open_eve(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+def _open_eve(
+    source: str, settings: CaptureSettings, progress: Progress | None, kafka: KafkaSettings | None
+) -> tuple[Observation, list[Source]]:
     from capture.eve.opening import open_eve  # noqa: PLC0415 - only where it is used
 
-    return open_eve(source, settings, progress)
+    return open_eve(source, settings, progress, kafka)
 
 
 def _engines(

@@ -6,6 +6,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Final
 
 from capture.collectors.messages import Collected, MessageError, flows_of
+from capture.collectors.places import prefix_of
 from capture.community_id import PORT_PROTOCOLS, community_id, icmp_ports
 from capture.exports.books import Books
 from capture.exports.windows import Windows
@@ -15,21 +16,14 @@ from capture.netflow.flows import state_of
 from capture.settings import FlowExportSettings
 from capture.source import Observation, Sink
 from topics.catalog import FLOW
-from topics.partitions import digest
 from topics.records import Flow
 
 _TCP: Final = 6
 _ICMP: Final = frozenset({1, 58})
 _UNNAMED: Final = "collector"
 
-
-PREFIX: Final = 16
-"""How many characters the beginning of a record's id has that names the partition of its message."""
-
-
-def prefix_of(topic: str, partition: int) -> str:
-    """What the ids of all records begin with whose messages are of this partition."""
-    return digest(NAME, topic, partition)[:PREFIX]
+MADE: Final = ("flow", "dead")
+"""The kinds of records that are made of a message."""
 
 
 class CollectorIntake:
@@ -64,7 +58,7 @@ class CollectorIntake:
         where = f"{self._topic}/{partition}/{offset}"
         prefix = self._prefixes.get(partition)
         if prefix is None:
-            prefix = self._prefixes[partition] = prefix_of(self._topic, partition)
+            prefix = self._prefixes[partition] = prefix_of(NAME, self._topic, partition)
         named = f"{prefix}{offset:012x}"
         try:
             flows = flows_of(message)
@@ -77,6 +71,9 @@ class CollectorIntake:
                 self._books.reject(value, where, flow.reason, detail, self._windows, record_id=record_id)
             else:
                 self._put(flow, f"{named}{place:04x}")
+
+    def flush(self) -> None:
+        """Nothing waits: what is made of a message is put at once."""
 
     def finish(self) -> None:
         """Nothing more comes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import b85decode, b85encode
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -11,18 +12,18 @@ import msgspec
 from capture.source import Places
 from topics.errors import TaplineError
 
-MADE: Final = ("flow", "dead")
-"""The kinds of records that are made of a message."""
-
 _LONGEST: Final = 4000
 """Characters beside an offset; Kafka's default limit is 4096 bytes."""
 
 
-def pack(places: Places) -> str:
-    """The places as text for a commit's metadata; :class:`TaplineError` when they are too many."""
-    text = b85encode(zlib.compress(msgspec.json.encode({kind: places[kind] for kind in MADE}))).decode()
+def pack(places: Places, kinds: Sequence[str]) -> str:
+    """The places of these kinds as text for a commit's metadata; :class:`TaplineError` when they are too many."""
+    text = b85encode(zlib.compress(msgspec.json.encode({kind: places[kind] for kind in kinds}))).decode()
     if len(text) > _LONGEST:
-        raise TaplineError("the topic of flows has too many partitions to commit where each of them ends: 500 fit")
+        raise TaplineError(
+            f"the topics of {' and '.join(kinds)} have too many partitions to commit where each of them ends: 500 fit"
+            " of two kinds of records, 150 of six"
+        )
     return text
 
 

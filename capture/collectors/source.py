@@ -1,17 +1,17 @@
-"""The source of flows that other collectors put into Kafka."""
+"""The source of what other programs put into Kafka."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+from msgspec import Struct
 
-from capture.collectors.intake import PREFIX, CollectorIntake, prefix_of
+from capture.collectors.places import PREFIX, prefix_of
 from capture.collectors.progress import pack, unpack
-from capture.netflow import NAME
-from capture.settings import FlowExportSettings
 from capture.source import Confirming, Observation, Places, Sink, confirming
 from capture.unpublished import Unpublished
 from topics.admin import connect
@@ -26,6 +26,38 @@ _COMMITTED_EVERY: Final = 1.0
 _log = logging.getLogger("tapline.capture")
 
 
+class MessageIntake(Protocol):
+    """Makes records of messages, and names them after their places (:func:`~capture.collectors.places.prefix_of`)."""
+
+    def at(self, now: int) -> None:
+        """It is now this time (epoch microseconds)."""
+
+    def turns(self, now: int) -> bool:
+        """True where the sums of a window are put when it is this time."""
+
+    def take(self, message: bytes | None, partition: int, offset: int) -> None:
+        """Take a message from its place in the topic."""
+
+    def flush(self) -> None:
+        """Put what is made of the messages taken so far."""
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+
+
+class Contents(Struct, frozen=True):
+    """What stands in a topic.
+
+    ``name`` is the source's, ``writers`` are those who write such topics; ``kinds`` of records are made of it, by what
+    ``intake`` makes for a sink at a time (epoch microseconds).
+    """
+
+    name: str
+    writers: str
+    kinds: tuple[str, ...]
+    intake: Callable[[Sink, int], MessageIntake]
+
+
 class CollectorTopic:
     """The messages of a topic, until :meth:`stop`; several processes share its partitions.
 
@@ -34,13 +66,11 @@ class CollectorTopic:
     reads what stands there already and leaves it out. Nothing is committed for a sink that cannot confirm.
     """
 
-    def __init__(
-        self, observation: Observation, topic: str, settings: FlowExportSettings, kafka: KafkaSettings
-    ) -> None:
-        self.name = NAME
+    def __init__(self, observation: Observation, topic: str, contents: Contents, kafka: KafkaSettings) -> None:
+        self.name = contents.name
         self._observation = observation
-        self._topic = topic
-        self._settings = settings
+        self.topic = topic
+        self.contents = contents
         self._kafka = kafka
         self._stopping = False
         self._read: dict[int, int] = {}
@@ -48,13 +78,13 @@ class CollectorTopic:
 
     def run(self, sink: Sink) -> None:
         _, metadata = connect(self._kafka)
-        if self._topic not in metadata.topics:
-            raise TaplineError(f"Kafka has no topic {self._topic}: name the one that goflow2 or nProbe writes")
-        confirms, unpublished = confirming(sink), Unpublished(sink, NAME)
-        intake = CollectorIntake(self._observation, self._settings, unpublished, self._topic, _now())
+        if self.topic not in metadata.topics:
+            raise TaplineError(f"Kafka has no topic {self.topic}: name the one that {self.contents.writers} writes")
+        confirms, unpublished = confirming(sink), Unpublished(sink, self.name)
+        intake = self.contents.intake(unpublished, _now())
         consumer = Consumer(
             {
-                "group.id": f"{self._kafka.prefix}-capture-{self._topic}",
+                "group.id": f"{self._kafka.prefix}-capture-{self.topic}",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "log_level": 0,
@@ -63,15 +93,15 @@ class CollectorTopic:
         )
         try:
             consumer.subscribe(
-                [self._topic],
+                [self.topic],
                 on_assign=lambda consumer, given: self._assigned(consumer, given, confirms, unpublished),
                 on_revoke=lambda consumer, taken: self._revoked(consumer, taken, confirms),
             )
-            _log.info("reading the topic %s", self._topic)
+            _log.info("reading the topic %s", self.topic)
             self._consume(consumer, intake, confirms)
             self._commit(consumer, confirms)
         except KafkaException as error:
-            raise TaplineError(f"cannot read {self._topic} from Kafka: {error.args[0].str()}") from error
+            raise TaplineError(f"cannot read {self.topic} from Kafka: {error.args[0].str()}") from error
         finally:
             consumer.close()
         intake.finish()
@@ -79,7 +109,7 @@ class CollectorTopic:
     def stop(self) -> None:
         self._stopping = True
 
-    def _consume(self, consumer: Consumer, intake: CollectorIntake, confirms: Confirming | None) -> None:
+    def _consume(self, consumer: Consumer, intake: MessageIntake, confirms: Confirming | None) -> None:
         checked = time.monotonic()
         while not self._stopping:
             messages = consumer.consume(_BATCH, _WAIT)
@@ -99,6 +129,7 @@ class CollectorTopic:
                 assert offset is not None
                 intake.take(message.value(), partition, offset)
                 self._read[partition] = offset + 1
+            intake.flush()
             if time.monotonic() - checked > _COMMITTED_EVERY:
                 self._commit(consumer, confirms)
                 checked = time.monotonic()
@@ -124,7 +155,7 @@ class CollectorTopic:
         if begun:
             self._commit_all(consumer, confirms, begun)
         if earliest:
-            prefixes = {prefix_of(self._topic, each.partition) for each in partitions}
+            prefixes = {prefix_of(self.name, self.topic, each.partition) for each in partitions}
             runs = f"/{self._observation.observation_point}#"
             published = confirms.published(earliest, lambda producer: runs in producer)
             unpublished.known.update(record_id for record_id in published if record_id[:PREFIX] in prefixes)
@@ -148,14 +179,14 @@ class CollectorTopic:
     def _commit_all(self, consumer: Consumer, confirms: Confirming, offsets: dict[int, int]) -> None:
         places = confirms.confirm()
         if places is None:
-            raise TaplineError(f"Kafka did not take all of {self._topic}: run this again, it goes on where that was")
-        metadata = pack(places)
-        wanted = [TopicPartition(self._topic, partition, offset, metadata) for partition, offset in offsets.items()]
+            raise TaplineError(f"Kafka did not take all of {self.topic}: run this again, it goes on where that was")
+        metadata = pack(places, self.contents.kinds)
+        wanted = [TopicPartition(self.topic, partition, offset, metadata) for partition, offset in offsets.items()]
         try:
             consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:
             # What is not committed is read again, and left out.
-            _log.warning("cannot commit how far %s was read: %s", self._topic, error.args[0].str())
+            _log.warning("cannot commit how far %s was read: %s", self.topic, error.args[0].str())
 
 
 def _keep_earliest(earliest: Places, others: Places) -> None:

@@ -157,12 +157,15 @@ class Killed(CollectorTopic):
 
 
 @contextmanager
-def collecting(settings: KafkaSettings, topic: str, *, killed: bool = False) -> Iterator[CaptureNode]:
-    """A node that reads a topic of another collector, for as long as the block lasts."""
-    capture = CaptureSettings(node="node", enrichment=EnrichmentSettings(sites={"10.0.0.0/8": "here"}))
-    observation, sources = open_capture(f"netflow:kafka:{topic}", capture, kafka=settings)
+def collecting(settings: KafkaSettings, source: str, *, killed: bool = False) -> Iterator[CaptureNode]:
+    """A node that reads a topic of others, for as long as the block lasts."""
+    sites = {} if killed else {"10.0.0.0/8": "here"}
+    capture = CaptureSettings(node="node", enrichment=EnrichmentSettings(sites=sites))
+    observation, sources = open_capture(source, capture, kafka=settings)
     if killed:
-        sources = [Killed(observation, topic, capture.flow_exports, settings)]
+        (own,) = sources
+        assert isinstance(own, CollectorTopic)
+        sources = [Killed(observation, own.topic, own.contents, settings)]
     with KafkaPublisher(settings, live=False) as publisher:
         node = CaptureNode(observation, sources, publisher)
         errors: list[BaseException] = []
@@ -197,7 +200,7 @@ def test_a_topic_of_flows_is_published_once_over_kills(kafka: str, settings: Kaf
         flows += count
 
     for killed in (True, True, True, False):
-        with collecting(settings, topic, killed=killed) as node:
+        with collecting(settings, f"netflow:kafka:{topic}", killed=killed) as node:
             give(300)
             wait_for(lambda: len(records_of(settings, FLOW)) >= flows, "the flows are published", every=0.2)
             wait_for(lambda: len(records_of(settings, DEAD)) >= flows // 300, "what was rejected, too", every=0.2)
@@ -207,3 +210,26 @@ def test_a_topic_of_flows_is_published_once_over_kills(kafka: str, settings: Kaf
     assert len({record.id for record in records}) == flows
     assert len({letter.id for letter in records_of(settings, DEAD)}) == len(records_of(settings, DEAD)) == 4
     assert counted_by_workers(settings, FLOW) == Counter(received=flows)
+
+
+def test_a_topic_of_events_is_published_once_over_kills(kafka: str, settings: KafkaSettings) -> None:
+    topic = create(kafka)
+    events = 0
+
+    def give(count: int) -> None:
+        nonlocal events
+        shipped = [{"message": anomaly(number).decode()} for number in range(events, events + count)]
+        produce(kafka, topic, *shipped, {"neither": 1})
+        events += count
+
+    for killed in (True, True, False):
+        with collecting(settings, f"eve:kafka:{topic}", killed=killed) as node:
+            give(300)
+            wait_for(lambda: len(records_of(settings, DOCUMENT)) >= events, "the events are published", every=0.2)
+            wait_for(lambda: len(records_of(settings, DEAD)) >= events // 300, "what was rejected, too", every=0.2)
+    assert node.counts["eve", "already-published"] == 602
+    records = records_of(settings, DOCUMENT)
+    assert sorted(json.loads(record.text)["anomaly"]["number"] for record in records) == list(range(events))
+    assert len({record.id for record in records}) == events
+    assert len({letter.id for letter in records_of(settings, DEAD)}) == len(records_of(settings, DEAD)) == 3
+    assert counted_by_workers(settings, DOCUMENT) == Counter(received=events)
