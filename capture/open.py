@@ -31,9 +31,6 @@ from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
-PREFERRED: Final[tuple[str, ...]] = ("tshark",)
-"""What ``auto`` may choose to make resources and documents: ``suricata``, if it is among them and installed."""
-
 LINES: Final = (SYSLOG, ZEEK, EVE)
 """What the names of sources begin with that read lines instead of packets."""
 
@@ -125,14 +122,14 @@ def _open(
 
 
 def deep_engine(settings: CaptureSettings) -> str:
-    """The engine that makes resources and documents: the one that was asked for, else the first that is installed."""
+    """The engine that makes resources and documents: the one that was asked for, else Suricata where 7 is installed."""
     if settings.depth != "deep":
         return ""
     if settings.flows == "suricata":
         return "suricata"
     if settings.engine != "auto":
         return settings.engine
-    program = find_suricata() if "suricata" in PREFERRED else None
+    program = find_suricata()
     return "suricata" if program is not None and program.major >= OLDEST else "tshark"
 
 
