@@ -6,9 +6,9 @@ passed over; what is named and of another type makes the event unusable.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final, Union
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, defstruct, field
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Octet = Annotated[int, Meta(ge=0, le=255)]
@@ -297,8 +297,22 @@ class StatsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="sta
     stats: StatsPart
 
 
-Known = (
+Told = (
     AlertEvent | FlowEvent | NetflowEvent | DnsEvent | HttpEvent | TlsEvent | QuicEvent | FileEvent | SshEvent
     | SmbEvent | StatsEvent
 )  # fmt: skip
-"""The events of which records are made; JSON is decoded straight into the one that its type names."""
+"""The events of which records of their own are made."""
+
+_AS_THEY_ARE: Final = (
+    "anomaly", "bittorrent_dht", "dcerpc", "dhcp", "dnp3", "drop", "ftp", "ftp_data", "ike", "krb5", "modbus", "mqtt",
+    "nfs", "pgsql", "rdp", "rfb", "sip", "smtp", "snmp", "tftp",
+)  # fmt: skip
+
+Known: Any = Union[
+    Told,
+    *(
+        defstruct(f"{kind}_event", (), bases=(Event,), tag_field="event_type", tag=kind, kw_only=True, gc=False)
+        for kind in _AS_THEY_ARE
+    ),
+]
+"""These, and others that Suricata has names for; JSON is decoded straight into the one that its type names."""
