@@ -13,6 +13,11 @@ from msgspec import Meta, Struct, defstruct, field
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Octet = Annotated[int, Meta(ge=0, le=255)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Word = Annotated[str, Meta(max_length=64)]
+"""One of a few, which are remembered; what is longer is none of them."""
+
+Name = Annotated[str, Meta(max_length=255)]
+"""A host's."""
 
 
 class Event(Struct, kw_only=True, gc=False):
@@ -24,12 +29,12 @@ class Event(Struct, kw_only=True, gc=False):
     src_port: Port = 0
     dest_ip: str = ""
     dest_port: Port = 0
-    proto: str = ""
+    proto: Word = ""
     icmp_type: Octet | None = None
     icmp_code: Octet = 0
-    app_proto: str = ""
+    app_proto: Word = ""
     community_id: str = ""
-    host: str = ""
+    host: Name = ""
     vlan: list[Annotated[int, Meta(ge=0, le=4095)]] = []
 
 
@@ -55,8 +60,8 @@ class FlowPart(Struct, kw_only=True, gc=False):
     bytes_toclient: Count = 0
     start: str = ""
     end: str = ""
-    state: str = ""
-    reason: str = ""
+    state: Word = ""
+    reason: Word = ""
 
 
 class BeginPart(Struct, kw_only=True, gc=False):
@@ -77,10 +82,10 @@ class NetflowPart(Struct, kw_only=True, gc=False):
 class TcpPart(Struct, kw_only=True, gc=False):
     """The TCP state and the flags of each direction, as two hex digits."""
 
-    tcp_flags: str = ""
-    tcp_flags_ts: str = ""
-    tcp_flags_tc: str = ""
-    state: str = ""
+    tcp_flags: Word = ""
+    tcp_flags_ts: Word = ""
+    tcp_flags_tc: Word = ""
+    state: Word = ""
     rst: bool = False
 
 

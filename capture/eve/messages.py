@@ -16,6 +16,7 @@ MADE: Final = ("flow", "metric", "resource", "document", "alert", "dead")
 """The kinds of records that are made of a message."""
 
 _BARE: Final = b'{"timestamp":'
+_LONGEST_NAME: Final = 255
 _NUMBERED: Final = "0000"
 """A message has one event, whose records' ids are as long as any."""
 
@@ -124,7 +125,7 @@ def _sensor(host: Raw) -> str:
         found = msgspec.json.decode(host, type=_Host | str)
     except (msgspec.DecodeError, UnicodeError):
         return ""
-    return found if isinstance(found, str) else found.name
+    return (found if isinstance(found, str) else found.name)[:_LONGEST_NAME]
 
 
 def _without_host(message: bytes, host: Raw) -> bytes:

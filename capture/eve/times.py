@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from capture.eve.errors import EveError
@@ -24,12 +25,18 @@ def moment(text: str) -> int:
     began = _seconds.get(second)
     if began is not None and fraction.isdecimal():
         return began + int(fraction)
-    time = _read(text)
+    time = _read_short(text) if len(text) <= _LONGEST else _read(text)
     if len(text) == _LONGEST and text[19] == "." and fraction.isdecimal():
         if len(_seconds) >= _REMEMBERED:
             _seconds.clear()
         _seconds[second] = time - int(fraction)
     return time
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_short(text: str) -> int:
+    """The same of one that may be remembered: those of certificates come again."""
+    return _read(text)
 
 
 def _read(text: str) -> int:

@@ -223,6 +223,12 @@ def test_statistics_are_a_sample():
     assert sample.kinds["capture_kernel_drops"] == "delta_rate"
 
 
+def test_passwords_of_ftp_are_taken_out():
+    (document,) = made(json.dumps(event("ftp", {"command": "PASS", "command_data": 'se"cret'}), separators=(",", ":")))
+    assert document.key == "ftp"
+    assert json.loads(document.text)["ftp"] == {"command": "PASS", "command_data": "***"}
+
+
 def test_any_other_event_is_a_document():
     text = json.dumps(event("anomaly", {"type": "stream"}))
     (document,) = made(text)
@@ -252,6 +258,10 @@ def test_any_other_event_is_a_document():
         (event("flow", {}, timestamp="yesterday"), "eve-time"),
         (event("flow", {}, timestamp="2026-06-01"), "eve-time"),
         (event("flow", {"start": "x"}), "eve-time"),
+        (event("flow", {}, proto="x" * 65), "eve-type"),
+        (event("flow", {}, app_proto="x" * 65), "eve-type"),
+        (event("flow", {}, host="x" * 256), "eve-type"),
+        (event("flow", {}, tcp={"tcp_flags_ts": "0" * 65}), "eve-type"),
         (event("flow", {}, src_ip="192.0.2.256"), "eve-address"),
         (event("flow", {}, src_ip="a\0"), "eve-address"),
     ],
