@@ -126,13 +126,16 @@ class Capture:
         own = psutil.Process(self._process.pid)
         for process in (own, *own.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                held["tapline" if process == own else process.name()] += process.memory_info().rss
+                name = "tapline" if process == own else Path(process.cmdline()[0]).name
+                held[name] += process.memory_info().rss
         for name, amount in held.items():
             self.readings[name].append((at, amount))
 
     def end(self) -> None:
         """Stop it in good order."""
-        self._process.communicate(timeout=120)
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(120)
 
 
 def datagrams(engine: str) -> list[bytes]:

@@ -22,15 +22,17 @@ from capture.node import CaptureNode
 from capture.open import open_capture
 from capture.publisher import KafkaPublisher
 from capture.settings import CaptureSettings
-from capture.source import Confirming, Sink
+from capture.source import Confirming, Sink, observe_live
 from tests.integration.capture.test_collector_topic import create, produce
 from tests.integration.capture.test_publishing import received
 from tests.integration.commands.conftest import CommandLine
+from tests.unit.capture.sinks import ScriptedSource
 from tests.unit.capture_collectors.test_collectors import GOFLOW2
 from tests.unit.capture_eve.made import anomaly
 from tests.waiting import wait_for
 from topics import admin
 from topics.catalog import DEAD, DOCUMENT, FLOW, Topic
+from topics.records import Document
 from topics.settings import KafkaSettings
 from workers.windows.ledger import Ledger
 
@@ -139,6 +141,21 @@ def test_a_followed_file_is_published_once_over_kills(
     assert len({record.id for record in records}) == lines
     assert summary["events"]["eve.already-published"] == 1500
     assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
+
+
+def test_a_node_that_is_started_again_within_its_window_counts(settings: KafkaSettings) -> None:
+    window = 1_700_000_040
+    for run in range(3):
+
+        def script(sink: Sink, run: int = run) -> None:
+            for number in range(10):
+                sink.put(
+                    DOCUMENT, str(number), Document(id=f"{run}/{number}", time=window * 1_000_000, group="g"), window
+                )
+
+        with KafkaPublisher(settings, live=True) as publisher:
+            CaptureNode(observe_live("node", "eth0", run), [ScriptedSource("source", script)], publisher).run()
+    assert counted_by_workers(settings, DOCUMENT) == Counter(received=30)
 
 
 class Died(BaseException):
