@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -140,6 +142,44 @@ def test_a_followed_file_is_published_once_over_kills(
     assert sorted(json.loads(record.text)["anomaly"]["number"] for record in records) == list(range(lines))
     assert len({record.id for record in records}) == lines
     assert summary["events"]["eve.already-published"] == 1500
+    assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
+
+
+@pytest.mark.kill
+def test_a_followed_file_is_published_once_over_kills_at_any_moment(
+    settings: KafkaSettings, tapline: CommandLine, tmp_path: Path
+) -> None:
+    path, over, lines = tmp_path / "eve.json", threading.Event(), 0
+    source = f"eve:follow:{path}"
+
+    def write() -> None:
+        nonlocal lines
+        while not over.wait(0.05):
+            with path.open("ab") as file:
+                for number in range(lines, lines + 200):
+                    file.write(anomaly(number))
+            lines += 200
+            if lines % 10_000 == 0:
+                path.rename(path.with_name(f"eve.json.{lines}"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        draw = random.Random()
+        for _ in range(6):
+            with tapline.running("capture", source, "--json") as process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(draw.uniform(1.5, 5))
+                process.kill()
+                process.wait()
+    finally:
+        over.set()
+        writer.join()
+    with tapline.running("capture", source, "--json") as process:
+        wait_for(lambda: len(records_of(settings, DOCUMENT)) >= lines, "all lines", seconds=120, every=0.5)
+        stop(process)
+    records = records_of(settings, DOCUMENT)
+    assert sorted(json.loads(record.text)["anomaly"]["number"] for record in records) == list(range(lines))
     assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
 
 

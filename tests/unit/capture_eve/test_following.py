@@ -283,6 +283,36 @@ def test_what_a_killed_run_published_is_left_out(log: Log, rotate: Callable[[Log
     assert log.sink.counts["already-published"] == 4
 
 
+def test_a_kill_while_the_lines_of_a_kill_are_read_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    positions, copy = log.path.parent / "positions", log.path.parent / "copy"
+    with running(log.follower(), log.sink):
+        wait_for(lambda: list(positions.glob("*.json")), "it is kept")
+        shutil.copytree(positions, copy)
+        log.write(6)
+        log.all_came()
+    shutil.rmtree(positions)
+    shutil.copytree(copy, positions)
+    monkeypatch.setattr("capture.eve.following._CHUNK", 300)
+    follower = log.follower()
+    count = log.sink.count
+
+    def stopping(source: str, counter: str, amount: int = 1) -> None:
+        count(source, counter, amount)
+        if counter == "already-published":
+            follower.stop()
+
+    monkeypatch.setattr(log.sink, "count", stopping)
+    with running(follower, log.sink):
+        log.sink.wait(lambda: log.sink.counts["already-published"] > 0)
+    monkeypatch.undo()
+    assert log.sink.counts["already-published"] < 6
+    log.write(2)
+    with running(log.follower(), log.sink):
+        log.all_came()
+    log.once_each()
+    assert log.sink.counts["already-published"] == 6
+
+
 def test_what_others_published_is_not_taken_for_ours(log: Log) -> None:
     asked: list[bool] = []
 
