@@ -86,7 +86,7 @@ class EveFollower:
         """Where to go on; the records that stand in Kafka of what comes behind it are made known."""
         position = self._positions.load()
         if position is None:
-            position = Position(path=str(self._path))
+            position = _beginning(self._path)
             self._save(sink, position)
         elif position.places:
             runs = f"{self._observation.producer.rpartition('#')[0]}#"
@@ -299,6 +299,20 @@ class _Reading:
     def leave(self) -> None:
         """What comes next is another file."""
         self.fresh = True
+
+
+def _beginning(path: Path) -> Position:
+    """Before a file's first line, so that it is known when it is renamed before anything of it was taken."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEAD)
+    except OSError:
+        data = b""
+    line, end, _ = data.partition(b"\n")
+    if not end:
+        return Position(path=str(path))
+    head = line + end
+    return Position(path=str(path), head=len(head), beginning=sha256(head).hexdigest(), began=_time_of(line))
 
 
 def _written(path: Path) -> tuple[bool, int, int]:
