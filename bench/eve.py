@@ -87,23 +87,27 @@ _PARTS = {"flow": 50, "dns": 30, "http": 8, "tls": 5, "fileinfo": 5, "alert": 1,
 MIX = [kind for place in range(50) for kind, many in _PARTS.items() if place * many % 50 < many]
 
 
+def event(kind: str, number: int, second: int) -> str:
+    """The ``number``-th event of a kind, in this second since the epoch: 251 clients."""
+    iso = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    values = {
+        "iso": f"{iso}.{number % 1000 * 1000:06d}",
+        "flow": 1_000_000_007 * (number + 1) % (1 << 50),
+        "number": number,
+        "kind": kind,
+        "octet": number % 251,
+        "port": 1024 + number % 60_000,
+        "community": number * 7919,
+    }
+    return KINDS[kind].format(**values)
+
+
 def write(path: Path, wanted: str, count: int) -> None:
-    """Write a file of events of a kind, or of the mix: 251 clients, 1,000 a second."""
+    """Write a file of events of a kind, or of the mix, 1,000 a second."""
     kinds = MIX if wanted == "mix" else [wanted]
     with path.open("w", encoding="ascii") as file:
         for number in range(count):
-            kind = kinds[number % len(kinds)]
-            iso = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1_780_000_000 + number // 1000))
-            values = {
-                "iso": f"{iso}.{number % 1000 * 1000:06d}",
-                "flow": 1_000_000_007 * (number + 1) % (1 << 50),
-                "number": number,
-                "kind": kind,
-                "octet": number % 251,
-                "port": 1024 + number % 60_000,
-                "community": number * 7919,
-            }
-            file.write(KINDS[kind].format(**values) + "\n")
+            file.write(event(kinds[number % len(kinds)], number, 1_780_000_000 + number // 1000) + "\n")
 
 
 def publish(source: str, flows: str, bootstrap: str) -> dict[str, float]:

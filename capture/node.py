@@ -40,7 +40,8 @@ class CaptureNode:
 
     A window is closed when every source has advanced past it: its last records go out, then a
     marker to every partition of every captured topic. A live node also marks a window it does not have,
-    before its first record, to make itself known. The last marker of a stream says so; where
+    before its first record, to make itself known. One that was stopped and started within a minute begins
+    with the next window, since its last one is closed. The last marker of a stream says so; where
     nothing was read at all it is the marker of window 0. Dead letters and annotations are sent with their
     window's records; their topics have no markers.
 
@@ -62,6 +63,7 @@ class CaptureNode:
         self._windows: dict[int, dict[str, list[_Lane]]] = {}
         self._advanced = dict.fromkeys((source.name for source in sources), _NOT_YET)
         self._closed: int | None = None
+        self._first = 0
         self._dropped = 0
         self._errors: list[BaseException] = []
         self._done = threading.Event()
@@ -78,6 +80,7 @@ class CaptureNode:
         if self._streaming:
             flusher.start()
         if self._live:
+            self._find_place()
             self._announce()
         try:
             self._run_all()
@@ -103,7 +106,7 @@ class CaptureNode:
 
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
         with self._lock:
-            lanes = (self._windows.get(window) or self._open(window))[topic.kind]
+            lanes = (self._windows.get(window) or self._open(max(window, self._first)))[topic.kind]
             lane = lanes[partition_of(key, len(lanes))]
             records = lane.records
             if not records and self._streaming:
@@ -116,7 +119,7 @@ class CaptureNode:
         with self._lock:
             self._advanced[source] = window
             passed = min(self._advanced.values())
-            if self._live and passed > (self._closed or 0) and passed not in self._windows:
+            if self._live and passed > (self._closed or 0) and passed >= self._first and passed not in self._windows:
                 # A node that sees nothing still says that it looks.
                 self._open(passed)
             self._close_up_to(passed)
@@ -178,11 +181,20 @@ class CaptureNode:
                 self.stop()
 
     def _open(self, window: int) -> dict[str, list[_Lane]]:
+        if window in self._windows:
+            return self._windows[window]
         lanes = self._windows[window] = {
             topic.kind: [_Lane(topic, number, window) for number in range(self._publisher.partitions(topic))]
             for topic in (*CAPTURED, *UNMARKED)
         }
         return lanes
+
+    def _find_place(self) -> None:
+        """Begin behind the window that an earlier run has ended with: it is closed, what came to it would be late."""
+        if isinstance(self._publisher, Recalling):
+            runs = f"{self.observation.producer.rpartition('#')[0]}#"
+            last = self._publisher.ended(lambda producer: producer.startswith(runs))
+            self._first = last + WINDOW_SECONDS if last >= 0 else 0
 
     def _announce(self) -> None:
         """Make the node known before its first record, so that no window of the stream closes without it."""

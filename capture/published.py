@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from msgspec import Struct
 
-from topics.codec import SNAPSHOT_SCHEMA, Headers
+from topics.codec import SNAPSHOT_SCHEMA
 from topics.errors import TaplineError
+from topics.records import Snapshot
 from topics.settings import KafkaSettings
 
+T = TypeVar("T")
 Place = tuple[str, int]
 """The name of a topic, and a partition."""
 
@@ -28,24 +30,34 @@ class _Known(Struct, gc=False):
     id: str
 
 
-_decoder = msgspec.json.Decoder(list[_Known])
+_records = msgspec.json.Decoder(list[_Known])
+_markers = msgspec.json.Decoder(list[Snapshot])
 
 
 def ends_of(settings: KafkaSettings, places: Sequence[Place]) -> dict[Place, int]:
     """The offset behind the last message of each partition; :class:`TaplineError` when Kafka does not say."""
     if not places:
         return {}
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    return _offsets(settings, {TopicPartition(*place): latest for place in places})
+
+
+def _offsets(settings: KafkaSettings, wanted: dict[TopicPartition, OffsetSpec]) -> dict[Place, int]:
     admin = AdminClient(settings.client() | {"log_level": "0"})
     try:
-        asked = admin.list_offsets(
-            {TopicPartition(*place): OffsetSpec.latest() for place in places},  # type: ignore[no-untyped-call]
-            request_timeout=_TIMEOUT,
-        )
+        asked = admin.list_offsets(wanted, request_timeout=_TIMEOUT)
         return {(each.topic, each.partition): future.result().offset for each, future in asked.items()}
     except KafkaException as error:
         raise TaplineError(
-            f"Kafka does not say where its topics end ({error.args[0].str()}): run this again"
+            f"Kafka does not say what its topics hold ({error.args[0].str()}): run this again"
         ) from error
+
+
+def offset_since(settings: KafkaSettings, place: Place, seconds: float) -> int | None:
+    """The offset of the first message that came in the last so many seconds; None where none did."""
+    earliest = OffsetSpec.for_timestamp(round((time.time() - seconds) * 1000))
+    offset = _offsets(settings, {TopicPartition(*place): earliest})[place]
+    return None if offset < 0 else offset
 
 
 def ids_between(
@@ -55,6 +67,24 @@ def ids_between(
 
     :class:`TaplineError` when they cannot be read; what retention has deleted meanwhile is none.
     """
+    for headers, body in _messages(settings, begins, ends, is_ours):
+        if headers.get("schema") != SNAPSHOT_SCHEMA.encode():
+            yield from (record.id for record in _decoded(_records, body))
+
+
+def ended_between(settings: KafkaSettings, place: Place, begin: int, end: int, is_ours: Callable[[str], bool]) -> int:
+    """The latest window that a producer that ``is_ours`` has marked between these offsets as its last; -1 for none."""
+    last = -1
+    for headers, body in _messages(settings, {place: begin}, {place: end}, is_ours):
+        if headers.get("schema") == SNAPSHOT_SCHEMA.encode():
+            last = max([last, *(marker.window for marker in _decoded(_markers, body) if marker.final)])
+    return last
+
+
+def _messages(
+    settings: KafkaSettings, begins: dict[Place, int], ends: dict[Place, int], is_ours: Callable[[str], bool]
+) -> Iterator[tuple[dict[str, bytes | None], bytes | None]]:
+    """Headers and bodies of the messages between these offsets whose producer ``is_ours``."""
     left = {place: end for place, end in ends.items() if begins[place] < end}
     if not left:
         return
@@ -98,8 +128,9 @@ def ids_between(
                 end = left.get((name, partition))
                 if end is None or offset >= end:
                     continue
-                if _is_wanted(message.headers(), is_ours):  # type: ignore[arg-type]
-                    yield from _ids(message.value())
+                headers: dict[str, bytes | None] = dict(message.headers() or ())  # type: ignore[arg-type]
+                if (producer := headers.get("node")) and is_ours(producer.decode()):
+                    yield headers, message.value()
                 if offset + 1 >= end:
                     del left[name, partition]
     except KafkaException as error:
@@ -108,15 +139,9 @@ def ids_between(
         consumer.close()
 
 
-def _is_wanted(headers: Headers | None, is_ours: Callable[[str], bool]) -> bool:
-    found = dict(headers or ())
-    node = found.get("node")
-    return node is not None and found.get("schema") != SNAPSHOT_SCHEMA.encode() and is_ours(node.decode())
-
-
-def _ids(body: bytes | None) -> Iterator[str]:
+def _decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes | None) -> list[T]:
     try:
-        return iter([record.id for record in _decoder.decode(body or b"[]")])
+        return decoder.decode(body or b"[]")
     except msgspec.MsgspecError:
         # Whatever it is, a capture node did not write it.
-        return iter(())
+        return []

@@ -13,10 +13,10 @@ from typing import Final, Protocol, Self, runtime_checkable
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from capture import metrics
-from capture.published import ends_of, ids_between
+from capture.published import ended_between, ends_of, ids_between, offset_since
 from capture.source import Places
 from topics.admin import connect
-from topics.catalog import CAPTURED, UNMARKED, Topic
+from topics.catalog import ALERT, CAPTURED, UNMARKED, Topic
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
@@ -28,6 +28,9 @@ _STALLED: Final = 300.0
 _LIVE_STALLED: Final = 120.0
 _LIVE_FLUSH: Final = 25.0
 _FLUSH: Final = 0.05
+_LATELY: Final = 300.0
+"""Seconds in which an earlier run may have ended whose last window is not over."""
+
 _FOREVER_MS: Final = 2_147_483_647
 _LIVE_TIMEOUT_MS: Final = 300_000
 
@@ -69,6 +72,9 @@ class Recalling(Protocol):
 
     def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
         """The ids of the records at these places or after them whose producer is ``is_ours``, up to now."""
+
+    def ended(self, is_ours: Callable[[str], bool]) -> int:
+        """The latest window that a producer that ``is_ours`` has marked lately as its last; -1 for none."""
 
 
 class KafkaPublisher:
@@ -220,6 +226,14 @@ class KafkaPublisher:
         self.flush()
         begins = {(self._names[kind], partition): offset for kind, partition, offset in self._known(places)}
         return ids_between(self._settings, begins, ends_of(self._settings, list(begins)), is_ours)
+
+    def ended(self, is_ours: Callable[[str], bool]) -> int:
+        # Markers are in every partition of every topic: of alerts there are the fewest.
+        place = (self._names[ALERT.kind], 0)
+        begin = offset_since(self._settings, place, _LATELY)
+        if begin is None:
+            return -1
+        return ended_between(self._settings, place, begin, ends_of(self._settings, [place])[place], is_ours)
 
     def _known(self, places: Places) -> Iterator[tuple[str, int, int]]:
         for kind, offsets in places.items():

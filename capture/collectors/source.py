@@ -13,7 +13,7 @@ from msgspec import Struct
 from capture.collectors.places import PREFIX, prefix_of
 from capture.collectors.progress import pack, unpack
 from capture.source import Confirming, Observation, Places, Sink, confirming
-from capture.unpublished import Unpublished
+from capture.unpublished import Unpublished, earlier
 from topics.admin import connect
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
@@ -75,13 +75,15 @@ class CollectorTopic:
         self._stopping = False
         self._read: dict[int, int] = {}
         self._committed: dict[int, int] = {}
+        self._behind: dict[int, int] = {}
+        self._unpublished: Unpublished
 
     def run(self, sink: Sink) -> None:
         _, metadata = connect(self._kafka)
         if self.topic not in metadata.topics:
             raise TaplineError(f"Kafka has no topic {self.topic}: name the one that {self.contents.writers} writes")
-        confirms, unpublished = confirming(sink), Unpublished(sink, self.name)
-        intake = self.contents.intake(unpublished, _now())
+        confirms, self._unpublished = confirming(sink), Unpublished(sink, self.name)
+        intake = self.contents.intake(self._unpublished, _now())
         consumer = Consumer(
             {
                 "group.id": f"{self._kafka.prefix}-capture-{self.topic}",
@@ -94,7 +96,7 @@ class CollectorTopic:
         try:
             consumer.subscribe(
                 [self.topic],
-                on_assign=lambda consumer, given: self._assigned(consumer, given, confirms, unpublished),
+                on_assign=lambda consumer, given: self._assigned(consumer, given, confirms),
                 on_revoke=lambda consumer, taken: self._revoked(consumer, taken, confirms),
             )
             _log.info("reading the topic %s", self.topic)
@@ -130,35 +132,35 @@ class CollectorTopic:
                 intake.take(message.value(), partition, offset)
                 self._read[partition] = offset + 1
             intake.flush()
+            if self._behind and all(self._read.get(each, 0) >= end for each, end in self._behind.items()):
+                self._behind.clear()
+                self._unpublished.caught_up()
             if time.monotonic() - checked > _COMMITTED_EVERY:
                 self._commit(consumer, confirms)
                 checked = time.monotonic()
 
-    def _assigned(
-        self,
-        consumer: Consumer,
-        partitions: list[TopicPartition],
-        confirms: Confirming | None,
-        unpublished: Unpublished,
-    ) -> None:
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition], confirms: Confirming | None) -> None:
         """Go on with these partitions where whoever had them before has committed."""
         if confirms is None or not partitions:
             return
         begun: dict[int, int] = {}
         earliest: Places = {}
         for each in consumer.committed(partitions, timeout=_TIMEOUT):
+            first, end = consumer.get_watermark_offsets(each, timeout=_TIMEOUT)
             if each.offset == OFFSET_INVALID:
                 # Nobody has read it. What is read first is to be found too.
-                begun[each.partition] = consumer.get_watermark_offsets(each, timeout=_TIMEOUT)[0]
+                begun[each.partition] = first
             else:
-                _keep_earliest(earliest, unpack(each.metadata))
+                earliest = earlier(earliest, unpack(each.metadata))
+                if each.offset < end:
+                    self._behind[each.partition] = end
         if begun:
             self._commit_all(consumer, confirms, begun)
-        if earliest:
+        if earliest and self._behind:
             prefixes = {prefix_of(self.name, self.topic, each.partition) for each in partitions}
             runs = f"/{self._observation.observation_point}#"
             published = confirms.published(earliest, lambda producer: runs in producer)
-            unpublished.known.update(record_id for record_id in published if record_id[:PREFIX] in prefixes)
+            self._unpublished.learn(earliest, (each for each in published if each[:PREFIX] in prefixes))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition], confirms: Confirming | None) -> None:
         """Another process goes on with these partitions: it begins behind what was read here."""
@@ -166,6 +168,7 @@ class CollectorTopic:
         for each in partitions:
             self._read.pop(each.partition, None)
             self._committed.pop(each.partition, None)
+            self._behind.pop(each.partition, None)
 
     def _commit(self, consumer: Consumer, confirms: Confirming | None) -> None:
         """Commit how far the topic was read, once all that was made of it is safe."""
@@ -180,20 +183,13 @@ class CollectorTopic:
         places = confirms.confirm()
         if places is None:
             raise TaplineError(f"Kafka did not take all of {self.topic}: run this again, it goes on where that was")
-        metadata = pack(places, self.contents.kinds)
+        metadata = pack(self._unpublished.since(places), self.contents.kinds)
         wanted = [TopicPartition(self.topic, partition, offset, metadata) for partition, offset in offsets.items()]
         try:
             consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:
             # What is not committed is read again, and left out.
             _log.warning("cannot commit how far %s was read: %s", self.topic, error.args[0].str())
-
-
-def _keep_earliest(earliest: Places, others: Places) -> None:
-    """Lower the places to others where these are before them."""
-    for kind, offsets in others.items():
-        before = earliest.setdefault(kind, offsets)
-        earliest[kind] = [min(pair) for pair in zip(before, offsets, strict=False)]
 
 
 def _now() -> int:

@@ -58,6 +58,7 @@ class EveFollower:
         self._kept_at = 0.0
         self._kept: Position | None = None
         self._confirming: Confirming | None = None
+        self._unpublished: Unpublished
 
     @property
     def name(self) -> str:
@@ -66,11 +67,10 @@ class EveFollower:
 
     def run(self, sink: Sink) -> None:
         self._confirming = confirming(sink)
-        position, unpublished = Position(path=str(self._path)), Unpublished(sink, NAME)
-        if self._confirming is not None:
-            position = self._begin(self._confirming, unpublished)
+        self._unpublished = Unpublished(sink, NAME)
+        position = Position(path=str(self._path)) if self._confirming is None else self._begin(self._confirming)
         self._kept = position
-        intake = Intake(self._observation, unpublished if unpublished.known else sink, _now())
+        intake = Intake(self._observation, self._unpublished if self._unpublished.known else sink, _now())
         reading = _Reading(self._observation, intake, position)
         try:
             while not self._stopped.is_set():
@@ -82,15 +82,17 @@ class EveFollower:
     def stop(self) -> None:
         self._stopped.set()
 
-    def _begin(self, sink: Confirming, unpublished: Unpublished) -> Position:
+    def _begin(self, sink: Confirming) -> Position:
         """Where to go on; the records that stand in Kafka of what comes behind it are made known."""
         position = self._positions.load()
         if position is None:
-            position = Position(path=str(self._path))
+            position = _beginning(self._path)
             self._save(sink, position)
         elif position.places:
             runs = f"{self._observation.producer.rpartition('#')[0]}#"
-            unpublished.known.update(sink.published(position.places, lambda producer: producer.startswith(runs)))
+            self._unpublished.learn(
+                position.places, sink.published(position.places, lambda name: name.startswith(runs))
+            )
         return position
 
     def _follow(self, reading: _Reading, sink: Sink) -> None:
@@ -132,6 +134,9 @@ class EveFollower:
                     # What was written until the new file was begun is read, though its name is gone.
                     replaced = True
                 else:
+                    if not reading.fresh:
+                        # There was no more to read for any run before.
+                        self._unpublished.caught_up()
                     self._pause(reading)
 
     def _read_rest(self, reading: _Reading, sink: Sink) -> None:
@@ -237,7 +242,7 @@ class EveFollower:
         places = sink.confirm()
         if places is None:
             raise TaplineError(f"Kafka did not take all of {self._path}: run this again, it goes on where that was")
-        self._positions.save(replace(position, places=places))
+        self._positions.save(replace(position, places=self._unpublished.since(places)))
 
 
 class _Reading:
@@ -294,6 +299,20 @@ class _Reading:
     def leave(self) -> None:
         """What comes next is another file."""
         self.fresh = True
+
+
+def _beginning(path: Path) -> Position:
+    """Before a file's first line, so that it is known when it is renamed before anything of it was taken."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEAD)
+    except OSError:
+        data = b""
+    line, end, _ = data.partition(b"\n")
+    if not end:
+        return Position(path=str(path))
+    head = line + end
+    return Position(path=str(path), head=len(head), beginning=sha256(head).hexdigest(), began=_time_of(line))
 
 
 def _written(path: Path) -> tuple[bool, int, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -22,15 +24,17 @@ from capture.node import CaptureNode
 from capture.open import open_capture
 from capture.publisher import KafkaPublisher
 from capture.settings import CaptureSettings
-from capture.source import Confirming, Sink
+from capture.source import Confirming, Sink, observe_live
 from tests.integration.capture.test_collector_topic import create, produce
 from tests.integration.capture.test_publishing import received
 from tests.integration.commands.conftest import CommandLine
+from tests.unit.capture.sinks import ScriptedSource
 from tests.unit.capture_collectors.test_collectors import GOFLOW2
 from tests.unit.capture_eve.made import anomaly
 from tests.waiting import wait_for
 from topics import admin
 from topics.catalog import DEAD, DOCUMENT, FLOW, Topic
+from topics.records import Document
 from topics.settings import KafkaSettings
 from workers.windows.ledger import Ledger
 
@@ -139,6 +143,59 @@ def test_a_followed_file_is_published_once_over_kills(
     assert len({record.id for record in records}) == lines
     assert summary["events"]["eve.already-published"] == 1500
     assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
+
+
+@pytest.mark.kill
+def test_a_followed_file_is_published_once_over_kills_at_any_moment(
+    settings: KafkaSettings, tapline: CommandLine, tmp_path: Path
+) -> None:
+    path, over, lines = tmp_path / "eve.json", threading.Event(), 0
+    source = f"eve:follow:{path}"
+
+    def write() -> None:
+        nonlocal lines
+        while not over.wait(0.05):
+            with path.open("ab") as file:
+                for number in range(lines, lines + 200):
+                    file.write(anomaly(number))
+            lines += 200
+            if lines % 10_000 == 0:
+                path.rename(path.with_name(f"eve.json.{lines}"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        draw = random.Random()
+        for _ in range(6):
+            with tapline.running("capture", source, "--json") as process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(draw.uniform(1.5, 5))
+                process.kill()
+                process.wait()
+    finally:
+        over.set()
+        writer.join()
+    with tapline.running("capture", source, "--json") as process:
+        wait_for(lambda: len(records_of(settings, DOCUMENT)) >= lines, "all lines", seconds=120, every=0.5)
+        stop(process)
+    records = records_of(settings, DOCUMENT)
+    assert sorted(json.loads(record.text)["anomaly"]["number"] for record in records) == list(range(lines))
+    assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
+
+
+def test_a_node_that_is_started_again_within_its_window_counts(settings: KafkaSettings) -> None:
+    window = 1_700_000_040
+    for run in range(3):
+
+        def script(sink: Sink, run: int = run) -> None:
+            for number in range(10):
+                sink.put(
+                    DOCUMENT, str(number), Document(id=f"{run}/{number}", time=window * 1_000_000, group="g"), window
+                )
+
+        with KafkaPublisher(settings, live=True) as publisher:
+            CaptureNode(observe_live("node", "eth0", run), [ScriptedSource("source", script)], publisher).run()
+    assert counted_by_workers(settings, DOCUMENT) == Counter(received=30)
 
 
 class Died(BaseException):

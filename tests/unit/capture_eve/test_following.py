@@ -265,10 +265,16 @@ def beside(log: Log) -> None:
 def test_what_a_killed_run_published_is_left_out(log: Log, rotate: Callable[[Log], None], *, kept: int) -> None:
     """A run that is killed leaves the position that it kept last, and behind it what it has published since."""
     positions, copy = log.path.parent / "positions", log.path.parent / "copy"
-    with running(log.follower(), log.sink):
-        log.write(kept)
-        wait_for(lambda: any(f'"lines":{kept}' in file.read_text() for file in positions.glob("*.json")), "it is kept")
+    log.write(kept or 1)
+    first = log.follower()
+    first.stop()
+    first.run(log.sink)
+    if not kept:
         shutil.copytree(positions, copy)
+    with running(log.follower(), log.sink):
+        if kept:
+            wait_for(lambda: f'"lines":{kept}' in next(positions.glob("*.json")).read_text(), "it is kept")
+            shutil.copytree(positions, copy)
         log.write(2)
         log.all_came()
         rotate(log)
@@ -280,7 +286,37 @@ def test_what_a_killed_run_published_is_left_out(log: Log, rotate: Callable[[Log
     with running(log.follower(), log.sink):
         log.all_came()
     log.once_each()
-    assert log.sink.counts["already-published"] == 4
+    assert log.sink.counts["already-published"] == (4 if kept else 5)
+
+
+def test_a_kill_while_the_lines_of_a_kill_are_read_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    positions, copy = log.path.parent / "positions", log.path.parent / "copy"
+    with running(log.follower(), log.sink):
+        wait_for(lambda: list(positions.glob("*.json")), "it is kept")
+        shutil.copytree(positions, copy)
+        log.write(6)
+        log.all_came()
+    shutil.rmtree(positions)
+    shutil.copytree(copy, positions)
+    monkeypatch.setattr("capture.eve.following._CHUNK", 300)
+    follower = log.follower()
+    count = log.sink.count
+
+    def stopping(source: str, counter: str, amount: int = 1) -> None:
+        count(source, counter, amount)
+        if counter == "already-published":
+            follower.stop()
+
+    monkeypatch.setattr(log.sink, "count", stopping)
+    with running(follower, log.sink):
+        log.sink.wait(lambda: log.sink.counts["already-published"] > 0)
+    monkeypatch.undo()
+    assert log.sink.counts["already-published"] < 6
+    log.write(2)
+    with running(log.follower(), log.sink):
+        log.all_came()
+    log.once_each()
+    assert log.sink.counts["already-published"] == 6
 
 
 def test_what_others_published_is_not_taken_for_ours(log: Log) -> None:
