@@ -33,14 +33,14 @@ from capture.zeek import SCHEME as ZEEK
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
-PREFERRED: Final[tuple[str, ...]] = ("tshark",)
-"""What ``auto`` may choose to make resources and documents: ``suricata``, if it is among them and installed."""
-
 LINES: Final = (SYSLOG, ZEEK, EVE)
 """What the names of sources begin with that read lines instead of packets."""
 
 DATAGRAMS: Final = (NETFLOW, SFLOW)
 """What the names of sources begin with that read what exporters tell of flows."""
+
+RESUMED: Final = (f"{EVE}follow:", f"{EVE}kafka:", COLLECTORS)
+"""What the names of sources begin with that go on where they were, so that they can wait for Kafka."""
 
 ASKED: Final = (SNMP, HOST, DOCKER)
 """What the names of sources begin with that are asked for readings."""
@@ -64,12 +64,12 @@ def open_capture(
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
     ``zeek:FOLDER``, Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``, ``eve:unix://SOCKET``, what
-    exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other collectors put into a topic of
-    ``kafka``: ``netflow:kafka:TOPIC``, or into files: ``nfdump:FILE``, ``argus:FILE`` or a folder of them, what is
-    asked: ``host:`` for this machine, ``docker:`` for its containers, ``snmp:`` for the devices of the configuration,
-    or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is called with the bytes read of a file. Where
-    tshark is to be used and missing, ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it
-    can be none of these.
+    exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other programs put into a topic of
+    ``kafka``: ``netflow:kafka:TOPIC``, ``eve:kafka:TOPIC``, or into files: ``nfdump:FILE``, ``argus:FILE`` or a folder
+    of them, what is asked: ``host:`` for this machine, ``docker:`` for its containers, ``snmp:`` for the devices of the
+    configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is called with the bytes read of a
+    file. Where tshark is to be used and missing, ``deep`` is ``light``: :func:`missing_tshark` tells.
+    :class:`TaplineError` when it can be none of these.
     """
     observation, sources = _open(path_or_interface, settings, progress, kafka)
     return observation, enriched(sources, settings.enrichment, settings.docker.socket)
@@ -101,7 +101,7 @@ def _open(
     if path_or_interface.startswith(SNMPTRAP):
         return _open_snmptrap(path_or_interface, settings)
     if path_or_interface.startswith(EVE):
-        return _open_eve(path_or_interface, settings, progress)
+        return _open_eve(path_or_interface, settings, progress, kafka)
     deep = settings.depth == "deep" and not missing_tshark(settings)
     if "suricata" in {settings.flows, deep_engine(settings)}:
         check_suricata()
@@ -129,14 +129,14 @@ def _open(
 
 
 def deep_engine(settings: CaptureSettings) -> str:
-    """The engine that makes resources and documents: the one that was asked for, else the first that is installed."""
+    """The engine that makes resources and documents: the one that was asked for, else Suricata where 7 is installed."""
     if settings.depth != "deep":
         return ""
     if settings.flows == "suricata":
         return "suricata"
     if settings.engine != "auto":
         return settings.engine
-    program = find_suricata() if "suricata" in PREFERRED else None
+    program = find_suricata()
     return "suricata" if program is not None and program.major >= OLDEST else "tshark"
 
 
@@ -209,10 +209,12 @@ def _open_docker(source: str, settings: CaptureSettings) -> tuple[Observation, l
     return open_docker(source, settings)
 
 
-def _open_eve(source: str, settings: CaptureSettings, progress: Progress | None) -> tuple[Observation, list[Source]]:
+def _open_eve(
+    source: str, settings: CaptureSettings, progress: Progress | None, kafka: KafkaSettings | None
+) -> tuple[Observation, list[Source]]:
     from capture.eve.opening import open_eve  # noqa: PLC0415 - only where it is used
 
-    return open_eve(source, settings, progress)
+    return open_eve(source, settings, progress, kafka)
 
 
 def _engines(

@@ -87,8 +87,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
     ``light`` (flows) or ``deep`` (also resources and documents, where what makes them is installed): the
-    ``engine`` ``tshark`` or ``suricata``; ``auto`` is tshark. ``flows`` says what flows are from: ``nfstream``, or
-    ``suricata`` to have that engine alone.
+    ``engine`` ``tshark`` or ``suricata``; ``auto`` is Suricata where 7 or later is installed, else tshark. ``flows``
+    says what flows are from: ``nfstream``, or ``suricata`` to have that engine alone.
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.

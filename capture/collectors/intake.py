@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from capture.collectors.messages import MessageError, flows_of
+from capture.collectors.places import prefix_of
 from capture.exports.books import Books
 from capture.exports.collected import Collected, record_of
 from capture.exports.windows import Windows
@@ -12,9 +13,11 @@ from capture.netflow import NAME
 from capture.settings import FlowExportSettings
 from capture.source import Observation, Sink
 from topics.catalog import FLOW
-from topics.partitions import digest
 
 _UNNAMED: Final = "collector"
+
+MADE: Final = ("flow", "dead")
+"""The kinds of records that are made of a message."""
 
 
 class CollectorIntake:
@@ -38,24 +41,33 @@ class CollectorIntake:
         self._books.turn(self._windows, now)
         self._windows.reach(now)
 
+    def turns(self, now: int) -> bool:
+        """True where the sums of a window are put when it is this time."""
+        return self._books.turns(self._windows, now)
+
     def take(self, message: bytes | None, partition: int, offset: int) -> None:
         """Take a message from its place in the topic."""
         value = message or b""
         self._books.datagrams(1, len(value))
         where = f"{self._topic}/{partition}/{offset}"
+        prefix = self._prefixes.get(partition)
+        if prefix is None:
+            prefix = self._prefixes[partition] = prefix_of(NAME, self._topic, partition)
+        named = f"{prefix}{offset:012x}"
         try:
             flows = flows_of(message)
         except MessageError as error:
-            self._books.reject(value, where, error.reason, error.detail, self._windows)
+            self._books.reject(value, where, error.reason, error.detail, self._windows, record_id=f"{named}{0:04x}")
             return
-        prefix = self._prefixes.get(partition)
-        if prefix is None:
-            prefix = self._prefixes[partition] = digest(NAME, self._topic, partition)[:16]
         for place, flow in enumerate(flows):
             if isinstance(flow, MessageError):
-                self._books.reject(value, where, flow.reason, flow.detail, self._windows)
+                detail, record_id = flow.detail, f"{named}{place:04x}"
+                self._books.reject(value, where, flow.reason, detail, self._windows, record_id=record_id)
             else:
-                self._put(flow, f"{prefix}{offset:012x}{place:04x}")
+                self._put(flow, f"{named}{place:04x}")
+
+    def flush(self) -> None:
+        """Nothing waits: what is made of a message is put at once."""
 
     def finish(self) -> None:
         """Nothing more comes."""

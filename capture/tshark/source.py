@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from capture.tshark.logins import HttpLogins, Logins
 from capture.tshark.minting import Mint
 from capture.tshark.process import Pipeline
 from capture.tshark.program import Program, find_tshark
+from capture.tshark.renewing import RenewedPipeline
 from capture.tshark.smb import Smb
 from capture.tshark.smb_versions import SmbVersions
 from capture.tshark.ssh import Greetings
@@ -35,6 +37,9 @@ from topics.records import WINDOW_SECONDS, Document, Resource
 _log = logging.getLogger(__name__)
 
 NAME: Final = "tshark"
+
+_FRAMES: Final = 1 << 40
+"""More frames than a tshark sees."""
 
 _TICK_SECONDS: Final = 1.0
 _GRACE: Final = 5_000_000
@@ -65,8 +70,9 @@ class TsharkSource:
     records into the latest window. Tunnels: a record belongs to the flow that the flow engine sees
     (see :mod:`capture.tshark.frame`).
 
-    A live tshark keeps state about every conversation it has seen, so its memory grows as long as it
-    runs; a file's is bounded by the file.
+    A tshark keeps state about every conversation it has seen: a file's is bounded by the file, a live one is
+    followed by another when it holds too much (:mod:`capture.tshark.renewing`). What a connection carries across
+    that moment may be missed; ``renewals`` counts them.
     """
 
     def __init__(self, observation: Observation, path_or_interface: str, settings: CaptureSettings) -> None:
@@ -75,23 +81,13 @@ class TsharkSource:
         self._settings = settings
         self._live = observation.stream == LIVE
         self._lock = threading.Lock()
-        self._pipeline: Pipeline | None = None
+        self._pipeline: Pipeline | RenewedPipeline | None = None
         self._stopped = threading.Event()
         self._over = threading.Event()
         self._window = -1
         self._mint = Mint(observation)
         self._counts = self._mint.counts
-        http_logins = HttpLogins(self._mint)
-        self._http = Http1(self._mint, http_logins)
-        self._http2 = Http2(self._mint, http_logins)
-        self._logins = Logins(self._mint)
-        self._ssh = Greetings(self._mint)
-        self._tls = Handshakes(self._mint)
-        self._ftp = Ftp(self._mint)
-        self._tftp = Tftp(self._mint)
-        self._smb = Smb(self._mint)
-        self._smb_versions = SmbVersions(self._mint)
-        self._content: Content = NO_CONTENT
+        self._begin()
         self._expect_script = False
         self._scripted = False
 
@@ -107,7 +103,8 @@ class TsharkSource:
         self._expect_script = program.lua
         if not program.lua:
             _log.warning("this tshark has no Lua: no URLs of HTTP/1, no mails, no files but those of SMB 1 and TFTP")
-        pipeline = Pipeline(self._commands(program))
+        commands = self._commands(program)
+        pipeline = RenewedPipeline(commands, partial(self._renew, sink)) if self._live else Pipeline(commands)
         self._pipeline = pipeline
         if self._stopped.is_set():
             pipeline.stop()
@@ -125,12 +122,38 @@ class TsharkSource:
             endings = pipeline.finish()
         if self._stopped.is_set() and self._observation.is_file:
             return
-        for reader in (self._ftp, self._tftp, self._smb):
-            self._put(sink, reader.finish())
+        self._end(sink)
         try:
             self._judge(endings)
         finally:
             self._report(sink)
+
+    def _begin(self) -> None:
+        """Know of no conversation."""
+        http_logins = HttpLogins(self._mint)
+        self._http = Http1(self._mint, http_logins)
+        self._http2 = Http2(self._mint, http_logins)
+        self._logins = Logins(self._mint)
+        self._ssh = Greetings(self._mint)
+        self._tls = Handshakes(self._mint)
+        self._ftp = Ftp(self._mint)
+        self._tftp = Tftp(self._mint)
+        self._smb = Smb(self._mint)
+        self._smb_versions = SmbVersions(self._mint)
+        self._content: Content = NO_CONTENT
+
+    def _renew(self, sink: Sink, said: list[str]) -> None:
+        """Another tshark begins; ``said`` is what the dumpcap of the one before has said."""
+        self._end(sink)
+        self._note_missed(said)
+        self._mint.base += _FRAMES
+        self._begin()
+        self._counts["renewals"] += 1
+        self._report(sink)
+
+    def _end(self, sink: Sink) -> None:
+        for reader in (self._ftp, self._tftp, self._smb):
+            self._put(sink, reader.finish())
 
     def stop(self) -> None:
         self._stopped.set()
@@ -238,12 +261,15 @@ class TsharkSource:
         ticker.start()
         return ticker
 
-    def _judge(self, endings: list[tuple[int, list[str]]]) -> None:
-        """Raise what the ends of the processes mean, unless it is well."""
-        for line in endings[0][1]:
+    def _note_missed(self, said: list[str]) -> None:
+        for line in said:
             # Not "dropped": those are the packets that flows lack.
             if (missed := _DROPPED.search(line)) and missed[1] != "0":
                 self._counts["missed.kernel"] += int(missed[1])
+
+    def _judge(self, endings: list[tuple[int, list[str]]]) -> None:
+        """Raise what the ends of the processes mean, unless it is well."""
+        self._note_missed(endings[0][1])
         for code, said in endings:
             if code == 0 or self._stopped.is_set():
                 continue

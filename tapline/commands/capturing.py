@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,11 @@ from capture import metrics
 from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import NAME as DOCKER
 from capture.eve import NAME as EVE
-from capture.eve.following import EveFollower
 from capture.folder import SCHEME as FOLDER
 from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
-from capture.open import ASKED, DATAGRAMS, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.open import ASKED, DATAGRAMS, LINES, RESUMED, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.sflow import NAME as SFLOW
@@ -44,6 +44,9 @@ from topics.errors import TaplineError
 
 _ENGINES = ("nfstream", "suricata")
 """The engines that count a capture's packets: the first that was run has seen them all, as any other does again."""
+
+_COLLECTED = (50_000, 20, 100)
+"""How often the cycle collector looks, see :func:`gc.set_threshold`."""
 
 _OF_LINES = (SYSLOG, ZEEK, EVE)
 """The sources that read lines instead of packets."""
@@ -108,6 +111,8 @@ def capture(
     :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
     there; one that breaks off later has a ``problem``, and the next one is read.
     """
+    # Most of what is made for a record is gone with it: looking for rings in it costs a tenth of the time.
+    gc.set_threshold(*_COLLECTED)
     settings = settings_for(configuration, captures, depth=depth, engine=engine, flows=flows)
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
@@ -226,9 +231,9 @@ def _live(
 ) -> list[Summary]:
     """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted.
 
-    Files that are followed can wait: where there is nothing else, nothing is dropped.
+    What goes on where it was can wait: where there is nothing else, nothing is dropped.
     """
-    waits = all(isinstance(source, EveFollower) for _, _, sources in opened for source in sources)
+    waits = all(name.startswith(RESUMED) for name, _, _ in opened)
     nodes: list[tuple[str, CaptureNode]] = []
     errors: list[BaseException] = []
 
