@@ -23,6 +23,12 @@ WINDOW = Gauge("tapline_capture_window", "The last window that was closed, in ep
 INTERFACE_UP = Gauge(
     "tapline_capture_interface_up", "1 while an interface can be captured, 0 while it is away", ["interface"]
 )
+ENTRIES = Gauge("tapline_capture_enrichment_entries", "Entries of a file that flows are enriched from", ["file"])
+WRITTEN = Gauge(
+    "tapline_capture_enrichment_file_written_seconds",
+    "When a file that flows are enriched from was last written, in epoch seconds",
+    ["file"],
+)
 
 
 def count(source: str, counter: str, amount: int) -> None:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from capture.containers.settings import DockerSettings
 from capture.enrichment.settings import EnrichmentSettings
+from capture.folder.settings import FolderSettings
 from capture.host.settings import HostSettings
 from capture.snmp.settings import SnmpSettings
 
@@ -86,8 +87,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
     ``light`` (flows) or ``deep`` (also resources and documents, where what makes them is installed): the
-    ``engine`` ``tshark`` or ``suricata``; ``auto`` is tshark. ``flows`` says what flows are from: ``nfstream``, or
-    ``suricata`` to have that engine alone.
+    ``engine`` ``tshark`` or ``suricata``; ``auto`` is Suricata where 7 or later is installed, else tshark. ``flows``
+    says what flows are from: ``nfstream``, or ``suricata`` to have that engine alone.
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
@@ -95,8 +96,8 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``tunnels`` says which packet counts where one carries another: the ``inner``, whose flow names the tunnel as
     well, or the ``outer``. ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for
     lines instead of packets, ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell
-    of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment``
-    is what is known of flows' ends.
+    of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``folder`` is
+    for folders of capture files, ``enrichment`` is what is known of flows' ends.
     """
 
     node: str = ""
@@ -116,6 +117,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     host: HostSettings = field(default_factory=HostSettings)
     docker: DockerSettings = field(default_factory=DockerSettings)
+    folder: FolderSettings = field(default_factory=FolderSettings)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     eve: EveSettings = field(default_factory=EveSettings)
     suricata: SuricataSettings = field(default_factory=SuricataSettings)

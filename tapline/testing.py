@@ -69,8 +69,9 @@ def run(
     Each capture, and the records together, is a stream of its own. ``records`` are flows, metrics, resources,
     documents or alerts; their times say which window they belong to. ``params`` maps a parameter
     (``max_bytes``, or ``ShortSSH.max_bytes``) to its value. Each partition has instances of the scripts
-    of its own. ``depth`` is ``light`` (flows) or ``deep`` (also resources and documents; needs tshark),
-    where it is not given the least that the scripts need. Checks are on, and nothing is read of the policy.
+    of its own. ``depth`` is ``light`` (flows) or ``deep`` (also resources and documents; needs tshark, which
+    reads captures here whatever else is installed), where it is not given the least that the scripts need.
+    Checks are on, and nothing is read of the policy.
 
     :class:`~topics.errors.TaplineError` when a script or a capture cannot be used. A hook that raises
     does not raise here: see :attr:`Result.errors`.
@@ -78,7 +79,11 @@ def run(
     given = [scripts] if isinstance(scripts, str | Path | type) else list(scripts)
     loaded = with_params(scripts_of(given), params or {})
     result = Result()
-    settings = capture_settings(CaptureSettings(node="test"), loaded, depth) if captures else CaptureSettings()
+    settings = (
+        capture_settings(CaptureSettings(node="test", engine="tshark"), loaded, depth)
+        if captures
+        else CaptureSettings()
+    )
     trial = Trial(loaded, _Collector(result), partitions=partitions, settings=WorkersSettings(policy=[]))
     with closing(LineWriter(result.printed.append)) as prints, redirect_stdout(prints), trial:
         for capture in captures:

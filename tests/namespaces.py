@@ -61,6 +61,12 @@ def sending(interface: str) -> socket.socket:
     return sender
 
 
+def captures() -> int:
+    """How many packet sockets receive in this network now."""
+    lines = Path("/proc/thread-self/net/packet").read_text().splitlines()[1:]
+    return sum(line.split()[5] == "1" and line.split()[3] != "0000" for line in lines)
+
+
 needs_networks = pytest.mark.skipif(
     os.geteuid() != 0 or not _may_make_networks(), reason="making a network of one's own needs root and ip (iproute2)"
 )

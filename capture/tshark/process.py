@@ -87,6 +87,14 @@ class Pipeline:
             if process.poll() is None:
                 process.kill()
 
+    def held(self) -> int:
+        """The bytes of memory that the last command holds; 0 when it has ended."""
+        try:
+            pages = Path(f"/proc/{self._processes[-1].pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGESIZE")
+
     def said(self) -> list[str]:
         """The last lines of the first command on standard error so far."""
         return list(self._said[0]) if self._said else []

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from capture.tshark.logins import HttpLogins, Logins
 from capture.tshark.minting import Mint
 from capture.tshark.process import Pipeline
 from capture.tshark.program import Program, find_tshark
+from capture.tshark.renewing import RenewedPipeline
 from capture.tshark.smb import Smb
 from capture.tshark.smb_versions import SmbVersions
 from capture.tshark.ssh import Greetings
@@ -36,6 +38,9 @@ from topics.records import WINDOW_SECONDS, Document, Resource
 _log = logging.getLogger(__name__)
 
 NAME: Final = "tshark"
+
+_FRAMES: Final = 1 << 40
+"""More frames than a tshark sees."""
 
 _TICK_SECONDS: Final = 1.0
 _GRACE: Final = 5_000_000
@@ -67,8 +72,9 @@ class TsharkSource:
     records into the latest window. Tunnels: a record belongs to the flow that the flow engine sees
     (see :mod:`capture.tshark.frame`).
 
-    A live tshark keeps state about every conversation it has seen, so its memory grows as long as it
-    runs; a file's is bounded by the file.
+    A tshark keeps state about every conversation it has seen: a file's is bounded by the file, a live one is
+    followed by another when it holds too much (:mod:`capture.tshark.renewing`). What a connection carries across
+    that moment may be missed; ``renewals`` counts them.
     """
 
     def __init__(self, observation: Observation, path_or_interface: str, settings: CaptureSettings) -> None:
@@ -78,14 +84,15 @@ class TsharkSource:
         self._live = observation.stream == LIVE
         self._tunnels = settings.tunnels == "inner"
         self._lock = threading.Lock()
-        self._pipeline: Pipeline | None = None
+        self._pipeline: Pipeline | RenewedPipeline | None = None
         self._stopped = threading.Event()
         self._over = threading.Event()
         self._window = -1
         self._mint = Mint(observation)
         self._counts = self._mint.counts
-        self._frames = self._frames_before = 0
         self._begin()
+        self._expect_script = False
+        self._scripted = False
 
     @property
     def name(self) -> str:
@@ -104,32 +111,18 @@ class TsharkSource:
                 _log.warning("dumpcap has ended with interface %s: it is started again when that is back", self._input)
                 while not self._stopped.is_set() and not is_up(self._input):
                     self._stopped.wait(_TICK_SECONDS / 5)
+                self._mint.base += _FRAMES
                 self._begin()
         finally:
             self._over.set()
             if ticker:
                 ticker.join()
 
-    def _begin(self) -> None:
-        """Forget what was seen of conversations: a tshark that is started anew numbers them from 0."""
-        http_logins = HttpLogins(self._mint)
-        self._http = Http1(self._mint, http_logins)
-        self._http2 = Http2(self._mint, http_logins)
-        self._logins = Logins(self._mint)
-        self._ssh = Greetings(self._mint)
-        self._tls = Handshakes(self._mint)
-        self._ftp = Ftp(self._mint)
-        self._tftp = Tftp(self._mint)
-        self._smb = Smb(self._mint)
-        self._smb_versions = SmbVersions(self._mint)
-        self._content: Content = NO_CONTENT
-        self._expect_script = self._scripted = False
-        self._frames_before = self._frames
-
     def _read_input(self, sink: Sink, program: Program) -> bool:
         """Read to the end of the input; True when that is only the interface's, which may come back."""
-        self._expect_script = program.lua
-        pipeline = Pipeline(self._commands(program))
+        self._expect_script, self._scripted = program.lua, False
+        commands = self._commands(program)
+        pipeline = RenewedPipeline(commands, partial(self._renew, sink)) if self._live else Pipeline(commands)
         self._pipeline = pipeline
         if self._stopped.is_set():
             pipeline.stop()
@@ -141,12 +134,38 @@ class TsharkSource:
             endings = pipeline.finish()
         if self._stopped.is_set() and self._observation.is_file:
             return False
-        for reader in (self._ftp, self._tftp, self._smb):
-            self._put(sink, reader.finish())
+        self._end(sink)
         try:
             return self._judge(endings)
         finally:
             self._report(sink)
+
+    def _begin(self) -> None:
+        """Know of no conversation."""
+        http_logins = HttpLogins(self._mint)
+        self._http = Http1(self._mint, http_logins)
+        self._http2 = Http2(self._mint, http_logins)
+        self._logins = Logins(self._mint)
+        self._ssh = Greetings(self._mint)
+        self._tls = Handshakes(self._mint)
+        self._ftp = Ftp(self._mint)
+        self._tftp = Tftp(self._mint)
+        self._smb = Smb(self._mint)
+        self._smb_versions = SmbVersions(self._mint)
+        self._content: Content = NO_CONTENT
+
+    def _renew(self, sink: Sink, said: list[str]) -> None:
+        """Another tshark begins; ``said`` is what the dumpcap of the one before has said."""
+        self._end(sink)
+        self._note_missed(said)
+        self._mint.base += _FRAMES
+        self._begin()
+        self._counts["renewals"] += 1
+        self._report(sink)
+
+    def _end(self, sink: Sink) -> None:
+        for reader in (self._ftp, self._tftp, self._smb):
+            self._put(sink, reader.finish())
 
     def stop(self) -> None:
         self._stopped.set()
@@ -186,10 +205,9 @@ class TsharkSource:
         try:
             number = int(layers["frame_number"][0])
             content = self._content if self._content.frame == number else NO_CONTENT
-            self._frames = self._frames_before + number
             moment = microseconds(layers["frame_time_epoch"][0])
             conversation = conversation_of(layers, tunnels=self._tunnels)
-            frame = Frame(self._frames, moment, layers, conversation, content)
+            frame = Frame(number, moment, layers, conversation, content)
             yield from self._read(frame)
         except Unusable as reason:
             self._counts[f"skipped.{reason}"] += 1
@@ -257,14 +275,16 @@ class TsharkSource:
         ticker.start()
         return ticker
 
-    def _judge(self, endings: list[tuple[int, list[str]]]) -> bool:
-        """Raise what the ends of the processes mean, unless it is well or (True) the interface went away."""
-        away = False
-        for line in endings[0][1]:
+    def _note_missed(self, said: list[str]) -> None:
+        for line in said:
             # Not "dropped": those are the packets that flows lack.
             if (missed := _DROPPED.search(line)) and missed[1] != "0":
                 self._counts["missed.kernel"] += int(missed[1])
-            away = away or (self._live and _AWAY.search(line) is not None)
+
+    def _judge(self, endings: list[tuple[int, list[str]]]) -> bool:
+        """Raise what the ends of the processes mean, unless it is well or (True) the interface went away."""
+        self._note_missed(endings[0][1])
+        away = self._live and any(_AWAY.search(line) for line in endings[0][1])
         if away and not self._stopped.is_set():
             self._counts["interface_losses"] += 1
             return True

@@ -44,7 +44,8 @@ def command(
     """Read packets, logs, what devices and machines tell of themselves, and publish their records to Kafka.
 
     A source is a capture file, - for standard input, an interface, or one of those below.
-    Files are read one after the other, interfaces and what listens all at once until SIGTERM. Reading a file again adds
+    Files are read one after the other, interfaces and what listens all at once until SIGTERM; so are the complete
+    capture files of a folder, and what is left there later. Reading a file again adds
     nothing; one that was interrupted is completed by reading it again.
 
     \b
@@ -53,16 +54,23 @@ def command(
     ssh router tcpdump -w - | tapline capture -
     tapline capture syslog:udp://0.0.0.0:5514 syslog:tcp://0.0.0.0:5514
     tapline capture eth0 --engine suricata
+    tapline capture folder:/var/spool/captures
     tapline capture eve:follow:/var/log/suricata/eve.json
     tapline capture zeek:logs/2021-06-01
+    tapline capture nfdump:/var/cache/nfdump/2021/06/01 argus:monday.argus
     tapline capture netflow:udp://0.0.0.0:2055 sflow:udp://0.0.0.0:6343
     tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
     """
-    from tapline.commands.capturing import capture, print_summaries
+    from tapline.commands.capturing import capture, print_summaries, settings_for
+    from tapline.commands.folders import are_folders, watch
     from tapline.commands.sharing import is_shared, memberships, share
 
     state: State = ctx.obj
     configuration = state.configuration
+    if are_folders(captures):
+        settings = settings_for(configuration, captures, depth=depth, engine=engine, flows=flows)
+        watch(configuration, captures, settings, metrics_port=metrics_port, as_json=as_json)
+        return
     if not member and is_shared(configuration.capture, captures):
         asked = (("--depth", depth), ("--engine", engine), ("--flows", flows))
         options = [part for option, value in asked if value for part in (option, value)]

@@ -49,6 +49,7 @@ def command(
     tapline read eve:eve.json
     tapline read zeek:logs/2021-06-01
     tapline read netflow:exported.pcap
+    tapline read nfdump:nfcapd.202106011200
     tapline read snmp:
     """
     from tapline.commands.reading import read

@@ -79,7 +79,7 @@ class Reader:
         for name in ("samples", "library", "skeletons", "rules"):
             (folder / "scripts" / name).symlink_to(ROOT / "scripts" / name)
         ports: list[int] = []
-        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161")
+        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161", "5601")
         for _ in names:
             ports.append(free_port(ports))
         self._ports = dict(zip(names, map(str, ports), strict=True))
@@ -161,6 +161,8 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         pytest.skip("this page needs curl (apt install curl)")
     if shutil.which("snmpd") is None and "$ snmpd" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs snmpd (apt install snmpd snmp)")
+    if shutil.which("nfpcapd") is None and "$ nfpcapd" in page.read_text(encoding="utf-8"):
+        pytest.skip("this page needs nfdump (apt install nfdump)")
     if page.name == "configure.md":
         reader.without_engines()
     for block in blocks(page):
