@@ -27,7 +27,7 @@ from tapline.groups import (
 )
 from tapline.script import Script
 from topics.errors import TaplineError
-from workers.scripting.attributes import DECLARED, hook_problems, hooks_of, type_of, uncalled
+from workers.scripting.attributes import DECLARED, hook_problems, hooks_of, packet_problems, type_of, uncalled
 from workers.scripting.budget import Budget
 from workers.scripting.helpers import is_helper
 from workers.scripting.scripts import NoScript, ScriptFile, load_file, script_set
@@ -84,7 +84,7 @@ def problems_of(file: ScriptFile) -> list[Problem]:
         if not _does_something(script.monitor) and script.monitor.__name__ in classes:
             line = classes[script.monitor.__name__].lineno
             found.add(Problem(file.path, line, f"{script.monitor.__name__} has no hook and does nothing"))
-        for problem in uncalled(script.monitor):
+        for problem in (*uncalled(script.monitor), *packet_problems(script.monitor)):
             line = classes[script.monitor.__name__].lineno if script.monitor.__name__ in classes else 1
             found.add(Problem(file.path, line, f"{script.monitor.__name__}: {problem}"))
         for owner in _own_classes(script.monitor):
