@@ -102,9 +102,9 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
     ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
-    ``suricata`` is for that engine, ``packet_scripts`` for packets that scripts see, ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices
-    that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of
-    flows' ends.
+    ``suricata`` is for that engine, ``packet_scripts`` for packets that scripts see, ``flow_exports`` for flows that
+    routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for
+    its daemon; ``enrichment`` is what is known of flows' ends.
     """
 
     node: str = ""

@@ -215,9 +215,9 @@ class PacketMonitor(Monitor):
     """Sees packets, those that ``display_filter`` lets through, where they are captured.
 
     The filter is one of Wireshark's (``dns.flags.rcode == 3``; ``frame`` is every packet) and has to be set; tshark
-    looks at the packets before Python does. There is one instance for each interface, file or stream that is
-    captured. What it emits is published as what a capture node makes: its windows are those of packets, counters of it are
-    samples. It has no ``store`` and no messages: nothing of it is kept over restarts.
+    looks at the packets before Python does. There is one instance for each interface, file or stream that is captured.
+    What it emits is published as what a capture node makes, in the windows of the packets. It has no ``store`` and no
+    messages: nothing of it is kept over restarts.
     """
 
     display_filter: ClassVar[str] = ""

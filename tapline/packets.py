@@ -1,8 +1,8 @@
 """Packet scripts and capture nodes brought together: neither knows the other.
 
-A capture node shows packets to something of the shape of :class:`~capture.packet_scripts.interface.PacketScripts`, the
-scripts run in :class:`~workers.packet_monitor.PacketCore`, and both are made and joined here: in a process of its own for
-`tapline capture` and `read`, in this one for `tapline try` and tests.
+A capture node shows packets to something of the shape of :class:`~capture.packet_scripts.interface.PacketScripts`, and
+the scripts run in :class:`~workers.packet_monitor.PacketCore`, which has it. Both are made and joined here: in a process
+of their own for `tapline capture` and `read`, in this one for `tapline try` and tests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Packet scripts: at work where packets are captured, and not on a partition of a topic.
 
-There are no records to count and nothing to commit here: what scripts emit is handed to the capture node, which publishes
-it with everything else of a window.
+There are no records to count and nothing to commit here: what scripts emit is handed to the capture node, which
+publishes it with everything else of a window.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ class PacketWindowRuntime(WindowRuntime):
 class PacketCore:
     """The packet scripts of one stream of packets, which is named ``stream``.
 
-    Event time is the packets', and never runs backwards: a packet that is older than one before it belongs to the window
-    of that one, as long as it has not ended, else to the one after.
+    Event time is the packets', and windows never run backwards: what scripts make of a packet that comes after its
+    window has ended belongs to the one that is open.
     """
 
     def __init__(self, environment: Environment, stream: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Sequence
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -45,7 +45,9 @@ class _Failed(Struct, frozen=True, array_like=True, tag="failed"):
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(_Put | _Advance | _Count | _Failed).decode
-_decoders: Final = {kind: msgspec.json.Decoder(topic.record) for kind, topic in BY_KIND.items()}
+_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    kind: msgspec.json.Decoder(topic.record) for kind, topic in BY_KIND.items()
+}
 
 
 class RecordWriter:

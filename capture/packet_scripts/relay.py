@@ -1,9 +1,9 @@
 """A stream of packets through tsharks that are changed for new ones before they have kept too much.
 
 A tshark keeps something of every packet and conversation for as long as it runs. So after a number of packets another
-takes its place, between two packets, which are counted here: the old one is fed up to there, and what it prints is taken
-to its end; the new one was fed the last packets before as well, so that it knows the conversations that go on, and what
-it prints of those is left out. So each packet is shown once.
+takes its place, between two packets, which are counted here: the old one is fed up to there, and what it prints is
+taken to its end; the new one was fed the last packets before as well, so that it knows the conversations that go on,
+and what it prints of those is left out. So each packet is shown once.
 """
 
 from __future__ import annotations
