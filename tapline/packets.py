@@ -1,8 +1,8 @@
 """Packet scripts and capture nodes brought together: neither knows the other.
 
 A capture node shows packets to something of the shape of :class:`~capture.packet_scripts.interface.PacketScripts`, and
-the scripts run in :class:`~workers.packet_monitor.PacketCore`, which has it. Both are made and joined here: in a process
-of their own for `tapline capture` and `read`, in this one for `tapline try` and tests.
+the scripts run in :class:`~workers.packet_monitor.PacketCore`, which has it. Both are made and joined here: in a
+process of their own for `tapline capture` and `read`, in this one for `tapline try` and tests.
 """
 
 from __future__ import annotations
@@ -124,8 +124,12 @@ def _may_see_packets(path: Path) -> bool:
     return any(_NAMED in each.read_bytes() for each in (path, *beside) if each.is_file())
 
 
-def run_for_capture(observation: Observation, named: str, capture: CaptureSettings, workers: WorkersSettings) -> None:
-    """Be the process that shows packets to the enabled scripts, and write what they emit to standard output."""
+def run_for_capture(observed: str, named: str, capture: CaptureSettings, workers: WorkersSettings) -> None:
+    """Be the process that shows packets to the enabled scripts, and write what they emit to standard output.
+
+    ``observed`` is the observation of the capture node that has started it, as JSON.
+    """
+    observation = msgspec.json.decode(observed, type=Observation)
     output = os.fdopen(os.dup(1), "wb")
     # What scripts and programs of theirs print must not get between the records.
     os.dup2(2, 1)

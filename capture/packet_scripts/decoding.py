@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from pyshark.ek_field_mapping import MAPPING
@@ -98,8 +99,7 @@ class PacketReader:
     def __init__(self, tshark_path: str, observation: Observation) -> None:
         self._observation = observation
         # pyshark would keep this in a file of the user's, which a service may not have.
-        MAPPING._protocol_to_mapping = get_ek_field_mapping(tshark_path=tshark_path)  # noqa: SLF001
-        self._types: dict[str, Any] = MAPPING._protocol_to_mapping  # noqa: SLF001
+        MAPPING._protocol_to_mapping = self._types = _types_of(tshark_path)  # noqa: SLF001
 
     def read_all(self, printed: Iterable[Printed], count: Callable[[str], None]) -> list[SeenPacket]:
         """The packets of these lines; one that cannot be read is counted, as ``malformed.line``."""
@@ -147,6 +147,13 @@ class PacketReader:
         # What is no protocol of tshark's has no types, and pyshark would not read it.
         self._types.setdefault(name, {"properties": {}})
         return Layer(name, fields if isinstance(fields, dict) else {})
+
+
+@lru_cache(maxsize=1)
+def _types_of(tshark_path: str) -> dict[str, Any]:
+    """The types of all fields, by protocol; it takes a second to ask for them."""
+    types: dict[str, Any] = get_ek_field_mapping(tshark_path=tshark_path)
+    return types
 
 
 def _together(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from capture.community_id import community_id, icmp_ports
-from capture.eve.ends import NAMES
+from capture.nfstream_engine.flows import TRANSPORTS
 from capture.tshark.frame import Conversation, Unusable, conversation_of
 
 Layers = Mapping[str, Any]
@@ -73,7 +73,7 @@ def _without_ports(own: list[str], following: list[str], layers: Layers) -> Conv
     packed = ip_address(source).packed, ip_address(destination).packed
     identity = community_id(protocol, *packed, ports, one_way=one_way)
     tags = [int(str(tag), 0) for tag in (*_values(layers, "ieee8021ad", "id"), *_values(layers, "vlan", "id"))]
-    transport = NAMES.get(protocol) or f"protocol-{protocol}"
+    transport = TRANSPORTS.get(protocol) or f"protocol-{protocol}"
     return Conversation(source, destination, 0, 0, transport, protocol, tags[-1] if tags else 0, identity)
 
 

@@ -33,15 +33,18 @@ def command(program: Program, path: str, display_filter: str, *, buffered: bool)
     return made if buffered else [*made, "-l"]
 
 
-@lru_cache(maxsize=256)
 def filter_problem(display_filter: str) -> str:
     """What tshark says is wrong with a display filter; empty when it is right.
 
     :class:`TaplineError` where there is no tshark to ask.
     """
-    program = needed_tshark()
+    return _problem(needed_tshark().path, display_filter)
+
+
+@lru_cache(maxsize=256)
+def _problem(path: str, display_filter: str) -> str:
     asked = subprocess.run(
-        [program.path, "-n", "-Q", "-r", "-", "-Y", display_filter],
+        [path, "-n", "-Q", "-r", "-", "-Y", display_filter],
         input=_EMPTY,
         capture_output=True,
         env=environment(),

@@ -33,6 +33,7 @@ from capture.zeek import NAME as ZEEK
 from tapline.commands.output import print_json, print_table
 from tapline.commands.progress import CaptureProgress
 from tapline.configuration import Configuration
+from tapline.packets import EnabledPacketScripts
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 from tapline.process.signals import on_stop_signal
@@ -58,6 +59,9 @@ _IGNORING = frozenset({*_ENGINES, ZEEK, *_OF_DATAGRAMS})
 
 _TOLD = frozenset({"lines", "packets", "bytes", "readings", "traps"})
 """Counters that a summary has members for."""
+
+
+_Opened = tuple[str, Observation, list[Source]]
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -92,6 +96,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 def capture(
     configuration: Configuration,
     captures: Sequence[str],
+    arguments: Sequence[str] = (),
     *,
     depth: str | None = None,
     engine: str | None = None,
@@ -99,6 +104,8 @@ def capture(
     metrics_port: int = -1,
 ) -> list[Summary]:
     """Publish each capture's records and say what became of each.
+
+    ``arguments`` are the options of `tapline`, for the processes of packet scripts.
 
     :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
     there; one that breaks off later has a ``problem``, and the next one is read.
@@ -111,10 +118,16 @@ def capture(
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
-        opened = [
-            (name, *open_capture(name, settings, progress=progress.reader(name), kafka=configuration.kafka))
-            for name in captures
-        ]
+        scripts = EnabledPacketScripts(configuration.workers, arguments)
+        packets = scripts.source if scripts.find() else None
+        opened: list[_Opened] = []
+        for name in captures:
+            observation, sources = open_capture(
+                name, settings, progress=progress.reader(name), kafka=configuration.kafka, packets=packets
+            )
+            opened.append((name, observation, sources))
+            if packets is not None and observation.is_file and not name.startswith(WITHOUT_PACKETS):
+                opened.append((name, *scripts.of_file(observation, name)))
         live = [observation.stream == LIVE for _, observation, _ in opened]
         if any(live) and not all(live):
             raise TaplineError("files and interfaces cannot be captured together: run one command for each")
@@ -160,9 +173,6 @@ def _amount(summary: Summary, unit: str) -> str:
     if summary.source.startswith(TRAPS):
         return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
     return f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}, {summary.bytes:,} bytes"
-
-
-_Opened = tuple[str, Observation, list[Source]]
 
 
 def _one_by_one(
