@@ -89,6 +89,8 @@ class PacketWindowRuntime(WindowRuntime):
     def begin(self, stream: str, window: int, kept: list[Emission], jobs: list[Job]) -> None:
         """Let what is emitted from here on be kept for this window."""
         self.point(stream, window, _Emissions(INSTANCE, stream, window, kept), ScriptCounts(), jobs)
+        # Conditions are kept there, and last as long as this process.
+        self.stores.point(set())
         self._samples = 0
 
     def ends(self) -> Endpoints:

@@ -10,7 +10,7 @@ import pytest
 
 from tapline import CounterGroup, Meter, PacketMonitor
 from topics.catalog import ALERT, ANNOTATION, CATALOG, DOCUMENT, METRIC, RESOURCE
-from topics.records import Endpoints
+from topics.records import Endpoints, Metric
 from workers.environment import Environment
 from workers.packet_monitor import PacketCore
 from workers.scripting.scripts import load_classes, script_set
@@ -132,7 +132,7 @@ class Clocked(PacketMonitor):
         self.told: list[tuple[str, int]] = []
         CALLS.append(self.told)
 
-    def on_packet(self, packet: Any) -> None:
+    def on_packet(self, _: Any) -> None:
         self.told.append(("packet", self.now - START))
 
     def on_metronome(self, second: int) -> None:
@@ -207,7 +207,7 @@ def test_a_script_that_takes_too_long_is_ended_and_suspended() -> None:
         name = "slow"
         display_filter = "frame"
 
-        def on_packet(self, packet: Any) -> None:
+        def on_packet(self, _: Any) -> None:
             while True:
                 time.sleep(0.01)
 
@@ -232,7 +232,7 @@ def test_what_it_cannot_do_is_told(wrong, said: str) -> None:
         name = "wrong"
         display_filter = "frame"
 
-        def on_packet(self, packet: Any) -> None:
+        def on_packet(self, _: Any) -> None:
             wrong(self)
 
     core, errors = core_of(Wrong)
@@ -245,10 +245,10 @@ def test_there_are_ends_only_while_a_packet_is_at_hand() -> None:
         name = "late"
         display_filter = "frame"
 
-        def on_packet(self, packet: Any) -> None:
+        def on_packet(self, _: Any) -> None:
             self.run_async(lambda: self.ends)
 
-        def on_end_flush(self, window: int) -> None:
+        def on_end_flush(self, _: int) -> None:
             self.alert("late", self.ends, "too late")
 
     core, errors = core_of(Late)
@@ -284,9 +284,7 @@ def test_a_condition_ends_with_the_stream() -> None:
         name = "condition"
         display_filter = "frame"
 
-        def on_packet(self, packet: Any) -> None:
-            from topics.records import Metric
-
+        def on_packet(self, _: Any) -> None:
             self.threshold_alert("much", Metric(id="1", time=self.now, group="G", key="k", meters={}), "it is much")
 
     core, _ = core_of(Condition)
