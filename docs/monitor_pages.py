@@ -42,6 +42,7 @@ MONITORS: Final = (
     MonitorPage("resource-monitor", monitors.ResourceMonitor, "Resource monitor"),
     MonitorPage("full-text-monitor", monitors.FullTextMonitor, "Full text monitor"),
     MonitorPage("flow-tracker", monitors.FlowTracker, "Flow tracker"),
+    MonitorPage("packet-monitor", monitors.PacketMonitor, "Packet monitor"),
 )
 CHECKS: Final = (
     MonitorPage("flow-check", checks.FlowCheck, "Flow check", (checks.FlowStatus,)),

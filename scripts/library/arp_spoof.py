@@ -15,7 +15,7 @@ class ArpSpoof(PacketMonitor):
     """Raises ``arp-spoof`` on the address."""
 
     name = "arp_spoof"
-    display_filter = "arp.opcode == 2 || arp.isgratuitous"
+    display_filter = "(arp.opcode == 2 || arp.isgratuitous) && arp.src.hw_mac && arp.src.proto_ipv4"
 
     class params(Params):
         """Of so many addresses the card is remembered, those longest unheard of go first."""

@@ -113,13 +113,13 @@ def capture(
     settings = configuration.capture
     asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
     settings = msgspec.convert(msgspec.structs.asdict(settings) | asked, CaptureSettings)
+    scripts = EnabledPacketScripts(configuration.workers, arguments)
+    packets = scripts.source if scripts.find() else None
     if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
-        scripts = EnabledPacketScripts(configuration.workers, arguments)
-        packets = scripts.source if scripts.find() else None
         opened: list[_Opened] = []
         for name in captures:
             observation, sources = open_capture(

@@ -86,10 +86,10 @@ def read(
     # Whoever looks takes nothing from a node that runs: what that has read of the host is its own.
     own = {"host": HostSettings(state_file="")}
     settings = msgspec.convert(msgspec.structs.asdict(settings) | asked | own, CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
-        click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     scripts = EnabledPacketScripts(configuration.workers, arguments)
     packets = scripts.source if scripts.find() else None
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
+        click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     code = 0
     output = sys.stdout.buffer
     for capture in captures:
