@@ -39,6 +39,9 @@ from workers.settings import WorkersSettings
 
 T = TypeVar("T")
 
+SCRIPTS_STREAM: Final = "-packets-"
+"""What the name of a stream has in it that packet scripts have made of a file."""
+
 _NAMED: Final = PacketMonitor.__name__.encode()
 
 
@@ -80,7 +83,7 @@ def observe_packets(observation: Observation, scripts: Iterable[Path], params: M
     """
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
     version = digest(*texts, msgspec.json.encode(params, order="deterministic").decode())[:8]
-    stream = f"{observation.stream}-packets-{version}"
+    stream = f"{observation.stream}{SCRIPTS_STREAM}{version}"
     return replace(observation, stream=stream, identity=stream, producer=stream)
 
 

@@ -97,13 +97,13 @@ class PacketSource:
         if packets:
             sink.count(NAME, "shown", len(packets))
             self._put(sink, scripts.show(packets))
+            self._count(sink, scripts.take_counts())
         if self._live:
             # An interface may be silent, and its packets take some time to come out of tshark.
             self._put(sink, scripts.reach(time.time_ns() // 1000 - GRACE))
         if scripts.window > self._window:
             self._window = scripts.window
             sink.advance(NAME, self._window - WINDOW_SECONDS)
-            self._count(sink, scripts.take_counts())
 
     def _put(self, sink: Sink, emitted: Iterable[Emitted]) -> None:
         for each in emitted:

@@ -22,6 +22,7 @@ from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
 from capture.open import ASKED, DATAGRAMS, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.packet_scripts import NAME as PACKETS
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.sflow import NAME as SFLOW
@@ -33,7 +34,7 @@ from capture.zeek import NAME as ZEEK
 from tapline.commands.output import print_json, print_table
 from tapline.commands.progress import CaptureProgress
 from tapline.configuration import Configuration
-from tapline.packets import EnabledPacketScripts
+from tapline.packets import SCRIPTS_STREAM, EnabledPacketScripts
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 from tapline.process.signals import on_stop_signal
@@ -71,9 +72,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     that could not be used, by reason; ``readings`` how often something was read, ``traps`` what devices sent;
     ``ignored`` the packets that belong to no flow, the lines of other logs, or the records of exporters that are of no
     flow, and ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason.
-    ``packets`` of an exporter are its datagrams. ``bytes`` are those of all packets as on the wire, of lines or of
-    datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem`` says why it ended before its end; what
-    it came to until then was published.
+    ``packets`` of an exporter are its datagrams, of packet scripts alone those that they were shown. ``bytes`` are
+    those of all packets as on the wire, of lines or of datagrams, ``flow_bytes`` of the packets that belong to a flow.
+    ``problem`` says why it ended before its end; what it came to until then was published.
     """
 
     source: str
@@ -170,6 +171,8 @@ def _units(source: str) -> tuple[str, str]:
 def _amount(summary: Summary, unit: str) -> str:
     if summary.source.startswith(ASKED):
         return f"{summary.readings:,} readings"
+    if SCRIPTS_STREAM in summary.stream:
+        return f"{summary.packets:,} packets for scripts"
     if summary.source.startswith(TRAPS):
         return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
     return f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}, {summary.bytes:,} bytes"
@@ -272,7 +275,8 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         source=name,
         stream=node.observation.stream,
         node=node.observation.producer,
-        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS)),
+        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS))
+        or node.counts[PACKETS, "shown"],
         bytes=sum(node.counts[source, "bytes"] for source in (engine, *_WITH_BYTES)),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
         readings=sum(node.counts[source, "readings"] for source in _ASKED),
