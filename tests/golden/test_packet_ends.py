@@ -18,13 +18,11 @@ pytestmark = needs_tshark
 @pytest.mark.parametrize(
     "name",
     [
-        "many-protocols.pcap",
         "icmp-tunnel.pcap",
         "pppoe-qinq.pcap",
         "vlan-mpls-mixed.pcap",
         "ipv6-http-streams.pcap",
         "tls-handshake-mix.pcapng",
-        "scan-nmap-vsn.pcap",
     ],
 )
 def test_packets_belong_to_the_flows_of_the_flow_engine(name: str) -> None:

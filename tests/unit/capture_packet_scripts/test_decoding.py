@@ -123,7 +123,9 @@ def shown(path) -> list:
     return kept
 
 
+QUOTED = ipv4("192.0.2.1", "203.0.113.9", 17, bytes(8))
 PACKETS = {
+    "an error of ICMP": ethernet(ipv4("192.0.2.254", "192.0.2.1", 1, b"\x03\x01\0\0\0\0\0\0" + QUOTED)),
     "udp": udp("192.0.2.1", "192.0.2.2", 5000, 53, b"x"),
     "tcp over VLANs": ethernet(tcp("192.0.2.1", "192.0.2.2", 5000, 80)[14:], 0x0800, (0x88A8, 5), (0x8100, 7)),
     "ping": icmp("192.0.2.1", "192.0.2.2", 8),
@@ -137,29 +139,20 @@ PACKETS = {
 }
 
 
-@pytest.mark.parametrize("name", PACKETS)
-def test_the_ends_are_those_of_the_flow(tmp_path, name: str) -> None:
-    path = tmp_path / "one.pcap"
-    (flow,) = flows_of(path, [Frame(START, PACKETS[name])]).flows
-    (read,) = shown(path)
-    ends = read.ends()
-    wanted = ("community_id", "transport", "protocol_number", "vlan_id", "node")
-    assert {field: getattr(ends, field) for field in wanted} == {field: getattr(flow, field) for field in wanted}
-    assert {(ends.source_ip, ends.source_port), (ends.destination_ip, ends.destination_port)} == {
-        (flow.source_ip, flow.source_port),
-        (flow.destination_ip, flow.destination_port),
-    }
-    assert ends.time == START
-
-
-def test_an_icmp_error_belongs_to_its_own_flow(tmp_path) -> None:
-    quoted = ipv4("192.0.2.1", "203.0.113.9", 17, bytes(8))
-    message = b"\x03\x01\0\0\0\0\0\0" + quoted
-    path = tmp_path / "one.pcap"
-    (flow,) = flows_of(path, [Frame(START, ethernet(ipv4("192.0.2.254", "192.0.2.1", 1, message)))]).flows
-    (read,) = shown(path)
-    assert read.ends().community_id == flow.community_id
-    assert read.ends().source_ip == "192.0.2.254"
+def test_the_ends_are_those_of_the_flow(tmp_path) -> None:
+    path = tmp_path / "all.pcap"
+    path.write_bytes(pcap([Frame(START, packet) for packet in PACKETS.values()]))
+    read = shown(path)
+    assert len(read) == len(PACKETS)
+    for (name, packet), each in zip(PACKETS.items(), read, strict=True):
+        (flow,) = flows_of(tmp_path / "one.pcap", [Frame(START, packet)]).flows
+        ends = each.ends()
+        wanted = ("community_id", "transport", "protocol_number", "vlan_id", "node", "source_ip", "source_port")
+        assert {field: getattr(ends, field) for field in wanted} == {field: getattr(flow, field) for field in wanted}, (
+            name
+        )
+        assert (ends.destination_ip, ends.destination_port) == (flow.destination_ip, flow.destination_port)
+        assert ends.time == START
 
 
 def test_arp_has_its_addresses_and_what_is_not_ip_none(tmp_path) -> None:

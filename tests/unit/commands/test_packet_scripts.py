@@ -62,14 +62,6 @@ def test_read_runs_them_beside_what_it_reads(tapline, tmp_path: Path, capture: P
     assert (result.code, result.err) == (0, "")
     assert sevens(result.out) == ["7", "17", "27", "37"]
     assert "  flow  " in result.out
-    again = tapline("read", "--depth", "light", "--json", str(capture))
-    alerts = [
-        document
-        for line in again.out.splitlines()
-        if (document := json.loads(line))["event"]["dataset"] == "tapline.alert"
-    ]
-    assert len(alerts) == 4
-    assert all("-packets-" in document["tapline"]["stream"] for document in alerts)
 
 
 @needs_tshark
@@ -77,7 +69,9 @@ def test_the_records_are_named_after_the_file_and_the_scripts(tapline, tmp_path:
     def ids() -> list[str]:
         lines = tapline("read", "--depth", "light", "--json", str(capture)).out.splitlines()
         documents = [json.loads(line) for line in lines]
-        return [each["event"]["id"] for each in documents if each["event"]["dataset"] == "tapline.alert"]
+        alerts = [each for each in documents if each["event"]["dataset"] == "tapline.alert"]
+        assert all("-packets-" in each["tapline"]["stream"] for each in alerts)
+        return [each["event"]["id"] for each in alerts]
 
     path = enabled(tmp_path)
     first = ids()
@@ -88,15 +82,9 @@ def test_the_records_are_named_after_the_file_and_the_scripts(tapline, tmp_path:
 
 
 @needs_tshark
-def test_parameters_of_the_configuration_hold(tapline, tmp_path: Path, capture: Path) -> None:
+def test_a_stream_is_shown_to_them_too_with_the_parameters_of_the_configuration(tmp_path: Path, capture: Path) -> None:
     enabled(tmp_path)
     (tmp_path / "tapline.yaml").write_text("workers:\n  params:\n    numbers: {word: SEVEN}\n")
-    assert "number: SEVEN: number 17" in tapline("read", "--depth", "light", str(capture)).out
-
-
-@needs_tshark
-def test_a_stream_is_shown_to_them_too(tmp_path: Path, capture: Path) -> None:
-    enabled(tmp_path)
     with capture.open("rb") as packets:
         done = subprocess.run(
             [sys.executable, "-m", "tapline", "read", "--depth", "light", "-"],
@@ -107,6 +95,7 @@ def test_a_stream_is_shown_to_them_too(tmp_path: Path, capture: Path) -> None:
             check=True,
         )
     assert sevens(done.stdout) == ["7", "17", "27", "37"]
+    assert done.stdout.count("number: SEVEN: number") == 4
     assert done.stderr.count("this must not get between the records") == 4
 
 

@@ -196,6 +196,7 @@ def test_a_script_that_raises_is_told_with_its_line_and_suspended_alone() -> Non
     assert [alert.type for alert in alerts].count("seen") == 12
     (suspended,) = [alert for alert in alerts if alert.type == "script-suspended"]
     assert "on_packet raised 10 times in a row" in suspended.message
+    assert suspended.message.endswith("it is loaded again when the capture node starts again")
     counts = core.take_counts()
     assert (counts["errors.raising.on_packet"], counts["calls.everything.on_packet"]) == (10, 12)
     assert "errors.everything.on_packet" not in counts
@@ -224,6 +225,7 @@ def test_a_script_that_takes_too_long_is_ended_and_suspended() -> None:
         (lambda it: it.send("subject", 1), "cannot send messages"),
         (lambda it: it.store, "has no store"),
         (lambda it: it.count(GROUP, "k", nothing=1), "has no meter 'nothing'"),
+        (lambda it: it.tag(Endpoints(id="1", time=1), "tag"), "there is no flow to tag: the packet is not IP"),
         (lambda it: it.alert("", None, "m", severity=9), "severity has to be"),
     ],
 )
