@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tapline import Alert, AlertMonitor
+from tapline.testing import run
 from tests.unit.capture.wire import pcap
 from tests.unit.capture_packet_scripts.made import datagrams, needs_tshark
+from tests.waiting import wait_for
 
 NUMBERS = '''
 from typing import Any
@@ -197,8 +199,7 @@ def test_no_process_is_left_where_the_reader_is_killed(tmp_path: Path) -> None:
         reader.wait()
         reader.stdout.close()
         # Nothing of them is still there in the end: the kernel ends each with its parent.
-        while any(Path(f"/proc/{pid}/cmdline").exists() and not is_zombie(pid) for pid in children):
-            time.sleep(0.02)
+        wait_for(lambda: all(is_gone(pid) for pid in children), "their end")
 
 
 def descendants(pid: int) -> list[int]:
@@ -209,7 +210,7 @@ def descendants(pid: int) -> list[int]:
     return [*children, *(inner for child in children for inner in descendants(child))]
 
 
-def is_zombie(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     try:
         return ") Z " in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
@@ -221,3 +222,43 @@ def test_other_enabled_scripts_are_not_run_by_a_capture_node(tapline, tmp_path: 
     enabled(tmp_path, "raise RuntimeError('a script of the workers, broken as it may be')\n", "other")
     result = tapline("read", "--depth", "light", str(capture))
     assert (result.code, result.err) == (0, "")
+
+
+class Told(AlertMonitor):
+    """Keeps what it hears of the packet script."""
+
+    def on_load(self) -> None:
+        HEARD.clear()
+
+    def on_new_alert(self, alert: Alert) -> None:
+        HEARD.append(alert.message)
+
+
+HEARD: list[str] = []
+
+
+@needs_tshark
+def test_other_scripts_see_what_they_emit_and_counters_are_totals(tmp_path: Path, capture: Path) -> None:
+    result = run([enabled(tmp_path), Told], capture, depth="light")
+    assert not result.errors
+    assert [alert.message.rpartition(" ")[2] for alert in result.alerts] == ["7", "17", "27", "37"]
+    assert [message.rpartition(" ")[2] for message in HEARD] == ["7", "17", "27", "37"]
+    assert [counter.meters["sevens"] for counter in result.counters] == [4]
+    assert result.called("on_packet", "numbers") == 4
+    assert result.printed == ["this must not get between the records"] * 4
+
+
+@needs_tshark
+def test_try_shows_them_a_stream(tmp_path: Path, capture: Path) -> None:
+    path = enabled(tmp_path)
+    with capture.open("rb") as packets:
+        done = subprocess.run(
+            [sys.executable, "-m", "tapline", "try", str(path), "-"],
+            cwd=tmp_path,
+            stdin=packets,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert sevens(done.stdout) == ["7", "17", "27", "37"]
+    assert "numbers  on_packet      4" in done.stdout
