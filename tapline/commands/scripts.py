@@ -184,7 +184,7 @@ def enable(state: State, names: tuple[str, ...], *, checks: bool) -> None:
     tapline scripts enable --checks
     """
     from tapline.commands import script_files
-    from tapline.packets import check_filters
+    from tapline.packets import check_filters, has_packet_scripts
     from workers.scripting.scripts import load_files
 
     if checks:
@@ -197,10 +197,13 @@ def enable(state: State, names: tuple[str, ...], *, checks: bool) -> None:
         place = script_files.enable_again(name, folders)
         if place is None:
             path = script_files.find(name)
-            check_filters(load_files([path], settings.params))
+            loaded = load_files([path], settings.params)
+            check_filters(loaded)
             for problem in script_files.problems(path):
                 click.echo(printable(f"{problem.file}:{problem.line}: {problem.message}"), err=True)
             place = script_files.enable(path, folders[0])
+            if has_packet_scripts(loaded):
+                click.echo("packet scripts run where packets are captured: start the capture nodes again")
         click.echo(f"enabled {place}")
 
 
