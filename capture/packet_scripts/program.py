@@ -57,6 +57,10 @@ def _problem(path: str, display_filter: str) -> str:
     return lines[0].removeprefix("tshark: ").rstrip(".") if lines else f"tshark left with {asked.returncode}"
 
 
+class DissectorEnded(TaplineError):
+    """A tshark that has ended by itself, as one does that a malformed packet was too much for."""
+
+
 class Dissector:
     """A tshark that is fed packets and prints those that its filter lets through; neither side of it blocks.
 
@@ -120,7 +124,7 @@ class Dissector:
         self._close_when_empty()
 
     def read(self) -> list[bytes]:
-        """The lines that it has printed; :class:`TaplineError` when it ends and was not told to."""
+        """The lines that it has printed; :class:`DissectorEnded` when it ends and was not told to."""
         try:
             chunk = os.read(self._output.fileno(), 1 << 18)
         except BlockingIOError:
@@ -152,7 +156,7 @@ class Dissector:
         self._close()
         if code or not self._closing:
             said = next(iter(self._said), f"exit code {code}")
-            raise TaplineError(f"a tshark of the packet scripts has ended: {said}")
+            raise DissectorEnded(f"a tshark of the packet scripts has ended: {said}")
 
     def _close(self) -> None:
         self._listener.join()

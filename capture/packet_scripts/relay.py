@@ -8,14 +8,18 @@ and what it prints of those is left out. So each packet is shown once.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import select
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from capture.packet_scripts.framing import Framing, Piece
-from capture.packet_scripts.program import Dissector
+from capture.packet_scripts.program import Dissector, DissectorEnded
+
+_log = logging.getLogger(__name__)
 
 _CHUNK: Final = 1 << 18
 _WAIT: Final = 0.2
@@ -23,6 +27,9 @@ _MOST_WAITING: Final = 1 << 20
 """How many bytes may wait for a tshark before no more is read."""
 
 _NUMBER: Final = re.compile(rb'"frame_frame_number":"(\d+)"')
+_MOST_CRASHES: Final = 5
+"""After so many tsharks of a filter that have ended by themselves and shown nothing it is given up."""
+
 _OVERLAP: Final = 20
 """A new tshark is fed one of so many of the packets of the one before it."""
 
@@ -50,7 +57,10 @@ class _Generation:
     def __init__(self, shown_from: int, dissectors: dict[str, Dissector]) -> None:
         self.shown_from = shown_from
         self.dissectors = dissectors
-        self._fed_from = 0
+        self._fed_from: dict[str, int] = {}
+        self._fed_to = 0
+        self._shown_to: dict[str, int] = {}
+        self._ended = False
 
     @property
     def over(self) -> bool:
@@ -64,16 +74,18 @@ class _Generation:
 
     def feed(self, number: int, pieces: Sequence[Piece]) -> None:
         """Feed these packets, the first of which has this number."""
-        first = b""
-        if not self._fed_from:
-            self._fed_from = number
-            first = pieces[0].preamble
-        data = first + b"".join([piece.packet for piece in pieces])
-        for dissector in self.dissectors.values():
+        data = b"".join([piece.packet for piece in pieces])
+        for display_filter, dissector in self.dissectors.items():
+            if display_filter not in self._fed_from:
+                self._fed_from[display_filter] = number
+                self._shown_to[display_filter] = number - 1
+                dissector.feed(pieces[0].preamble)
             dissector.feed(data)
+        self._fed_to = number + len(pieces) - 1
 
     def end(self) -> None:
         """Feed no more."""
+        self._ended = True
         for dissector in self.dissectors.values():
             dissector.end()
 
@@ -82,24 +94,41 @@ class _Generation:
         found = []
         for line in self.dissectors[display_filter].read():
             number = number_of(line)
-            place = self._fed_from + number - 1
-            if number and place >= self.shown_from:
-                found.append(Printed(display_filter, place, line))
+            if number:
+                place = self._shown_to[display_filter] = self._fed_from[display_filter] + number - 1
+                if place >= self.shown_from:
+                    found.append(Printed(display_filter, place, line))
         return found
+
+    def replace(self, display_filter: str, start: Callable[[str], Dissector]) -> int:
+        """Go on with another tshark for this filter, where more is to come; how many packets are perhaps not shown."""
+        unshown = self._fed_to - max(self._shown_to.get(display_filter, 0), self.shown_from - 1)
+        if not self._ended:
+            self.dissectors[display_filter] = start(display_filter)
+            self._fed_from.pop(display_filter, None)
+            self._shown_to[display_filter] = self._fed_to
+        return max(0, unshown)
 
 
 class Relay:
     """Feeds tsharks with the stream of a descriptor and yields what they print; to be stopped with :meth:`stop`.
 
-    ``every`` is after how many packets tsharks are changed. ``fed`` are the packets so far, ``changes`` how often
-    tsharks were changed.
+    ``every`` is after how many packets tsharks are changed. ``fed`` are the packets so far. ``count`` is told how often
+    tsharks were changed (``tshark_changes``), how often one ended by itself and another went on with the packets after
+    (``tshark_crashes``), and how many packets it has perhaps not shown (``unshown``).
     """
 
     def __init__(
-        self, descriptor: int, display_filters: Sequence[str], start: Callable[[str], Dissector], every: int
+        self,
+        descriptor: int,
+        display_filters: Sequence[str],
+        start: Callable[[str], Dissector],
+        every: int,
+        count: Callable[[str, int], None],
     ) -> None:
         self.fed = 0
-        self.changes = 0
+        self._count = count
+        self._crashes: Counter[str] = Counter()
         self._descriptor = descriptor
         self._filters = display_filters
         self._start = start
@@ -154,12 +183,26 @@ class Relay:
         printed: list[Printed] = []
         for descriptor in readable:
             if descriptor in reading:
-                generation, display_filter = reading[descriptor]
-                printed += generation.printed(display_filter)
+                printed += self._printed(*reading[descriptor])
             else:
                 self._read()
         while self._generations and self._generations[0].over:
             del self._generations[0]
+        return printed
+
+    def _printed(self, generation: _Generation, display_filter: str) -> list[Printed]:
+        try:
+            printed = generation.printed(display_filter)
+        except DissectorEnded as error:
+            self._crashes[display_filter] += 1
+            if self._crashes[display_filter] > _MOST_CRASHES:
+                raise
+            _log.warning("%s; another goes on (filter %s)", error, display_filter)
+            self._count("tshark_crashes", 1)
+            self._count("unshown", generation.replace(display_filter, self._start))
+            return []
+        if printed:
+            self._crashes[display_filter] = 0
         return printed
 
     def _speaking(self) -> list[_Generation]:
@@ -193,7 +236,7 @@ class Relay:
                 last = self._generations[-1]
             elif number == last.shown_from and len(self._generations) > 1:
                 self._generations[0].end()
-                self.changes += 1
+                self._count("tshark_changes", 1)
             ends = [last.shown_from, changes - self._overlap, changes]
             count = min([len(self._pieces), *(end - number for end in ends if end > number)])
             fed, self._pieces = self._pieces[:count], self._pieces[count:]

@@ -164,16 +164,13 @@ class PacketSource:
     def _relayed(self, program: Program, descriptor: int, sink: Sink) -> Iterator[list[Printed]]:
         """What the tsharks print of a stream, in which they are changed."""
         every = self._settings.packet_scripts.packets_per_tshark
-        relay = Relay(descriptor, self._scripts.display_filters, partial(Dissector, program), every)
-        changes = 0
+        count = partial(sink.count, NAME)
+        relay = Relay(descriptor, self._scripts.display_filters, partial(Dissector, program), every, count)
         try:
             for printed in relay.lines():
                 yield printed
                 if self._stopped.is_set() and not self._live:
                     relay.end()
-                if relay.changes > changes:
-                    sink.count(NAME, "tshark_changes", relay.changes - changes)
-                    changes = relay.changes
         except TaplineError as error:
             raise TaplineError(f"cannot read {self._observation.observation_point}: {error}") from error
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from capture.packet_scripts.program import Dissector, needed_tshark
 from capture.packet_scripts.relay import Relay
+from capture.tshark.program import Program
 from tests.unit.capture.wire import ACK, PSH, Frame, pcap, pcapng, tcp
 from tests.unit.capture_packet_scripts.made import START, datagrams, needs_tshark
 from topics.errors import TaplineError
@@ -86,15 +88,16 @@ class Counting:
 def test_every_packet_is_shown_once_and_in_order(count: int, every: int) -> None:
     stream = pcap([Frame(START + number, b"four") for number in range(count)])
     made: list[Counting] = []
+    counted: Counter[str] = Counter()
     with piped(stream) as reading:
-        relay = Relay(reading, ["frame"], partial(Counting, made), every)
+        relay = Relay(reading, ["frame"], partial(Counting, made), every, counting(counted))
         try:
             numbers = [printed.number for some in relay.lines() for printed in some]
         finally:
             relay.stop()
     assert numbers == list(range(1, count + 1))
     assert relay.fed == count
-    assert relay.changes == max(0, (count - 1) // every)
+    assert counted["tshark_changes"] == max(0, (count - 1) // every)
     # No tshark sees more than its turn and what it was fed before it.
     most = every + max(1, every // 20)
     assert all((len(each.fed) - 24) // each.packet_bytes <= most for each in made)
@@ -104,13 +107,14 @@ def test_every_packet_is_shown_once_and_in_order(count: int, every: int) -> None
 @pytest.mark.parametrize("form", [pcap, pcapng])
 def test_tsharks_are_changed_without_a_gap(form) -> None:
     program = needed_tshark()
+    counted: Counter[str] = Counter()
     with piped(form(datagrams(450))) as reading:
-        relay = Relay(reading, ["frame", 'data.data contains "5"'], partial(Dissector, program), 100)
+        relay = Relay(reading, ["frame", 'data.data contains "5"'], partial(Dissector, program), 100, counting(counted))
         try:
             printed = [each for some in relay.lines() for each in some]
         finally:
             relay.stop()
-    assert relay.changes == 4
+    assert counted["tshark_changes"] == 4
     shown = [each.number for each in printed if each.display_filter == "frame"]
     assert shown == list(range(1, 451))
     some = [each.number for each in printed if each.display_filter != "frame"]
@@ -130,36 +134,69 @@ def test_what_a_packet_continues_is_known_after_a_change() -> None:
 
     frames[98] = Frame(frames[98].time, segment(0, 20))
     frames[100] = Frame(frames[100].time, segment(20, len(sent)))
+    counted: Counter[str] = Counter()
     with piped(pcap(frames)) as reading:
-        relay = Relay(reading, ['http.request.uri == "/long"'], partial(Dissector, needed_tshark()), 100)
+        relay = Relay(
+            reading, ['http.request.uri == "/long"'], partial(Dissector, needed_tshark()), 100, counting(counted)
+        )
         try:
             numbers = [printed.number for some in relay.lines() for printed in some]
         finally:
             relay.stop()
-    assert relay.changes == 1
+    assert counted["tshark_changes"] == 1
     assert numbers == [101]
 
 
 @needs_tshark
-def test_a_tshark_that_ends_by_itself_is_told() -> None:
+def test_after_a_tshark_that_ends_by_itself_another_goes_on() -> None:
     program = needed_tshark()
     made: list[Dissector] = []
+    counted: Counter[str] = Counter()
 
     def start(display_filter: str) -> Dissector:
         made.append(Dissector(program, display_filter))
         return made[-1]
 
+    stream = pcap(datagrams(60))
+    size = (len(stream) - 24) // 60
     reading, writing = os.pipe()
-    os.write(writing, pcap(datagrams(50)))
-    relay = Relay(reading, ["frame"], start, 100)
+    os.write(writing, stream[: 24 + 9 * size])
+    relay = Relay(reading, ["frame"], start, 100, counting(counted))
+    shown: list[int] = []
     try:
-        lines = relay.lines()
-        while not next(lines):
-            pass
-        made[0]._process.kill()
-        with pytest.raises(TaplineError, match="a tshark of the packet scripts has ended"):
-            list(lines)
+        for some in relay.lines():
+            shown += [each.number for each in some]
+            if len(shown) == 9 and len(made) == 1:
+                made[0]._process.kill()
+            if len(made) == 2 and writing >= 0:
+                os.write(writing, stream[24 + 9 * size :])
+                os.close(writing)
+                writing = -1
+    finally:
+        relay.stop()
+        os.close(reading)
+    assert shown == list(range(1, 61))
+    assert counted == {"tshark_crashes": 1, "unshown": 0}
+
+
+def test_what_was_not_shown_by_one_that_ended_is_counted_and_nothing_is_tried_for_ever() -> None:
+    counted: Counter[str] = Counter()
+    broken = Program("/bin/false", "4.0", lua=False)
+    reading, writing = os.pipe()
+    os.write(writing, pcap(datagrams(60)))
+    relay = Relay(reading, ["frame"], partial(Dissector, broken), 100, counting(counted))
+    try:
+        with pytest.raises(TaplineError, match="a tshark of the packet scripts has ended: exit code 1"):
+            list(relay.lines())
     finally:
         relay.stop()
         os.close(writing)
         os.close(reading)
+    assert counted == {"tshark_crashes": 5, "unshown": 60}
+
+
+def counting(counted: Counter[str]):
+    def count(counter: str, amount: int) -> None:
+        counted[counter] += amount
+
+    return count
