@@ -136,7 +136,7 @@ def test_an_interface_is_shown_to_them_until_it_is_stopped(
 
 def wait_until(condition, process) -> None:
     """Ask this now and then, for as long as the command runs."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         assert process.poll() is None, "the command has ended"
         assert time.monotonic() < deadline

@@ -24,7 +24,7 @@ from topics.errors import TaplineError
 from workers.scripting.scripts import load_classes, script_set
 from workers.settings import WorkersSettings
 
-COUNT = 400
+COUNT = 250
 OFTEN = CaptureSettings(packet_scripts=PacketScriptSettings(packets_per_tshark=100))
 
 
@@ -157,7 +157,7 @@ def test_a_live_run_shows_each_packet_once_over_many_tsharks() -> None:
     assert len(numbered) + sink.counts["missed.kernel"] >= COUNT
     if not sink.counts["missed.kernel"]:
         assert numbered == list(range(COUNT))
-    assert sink.counts["tshark_changes"] >= 3
+    assert sink.counts["tshark_changes"] >= 2
     assert sink.counts["read"] == len(scripts.seen), "all that was read was shown"
 
 
