@@ -12,16 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from capture.feed import CaptureFeed
 from capture.packet_scripts.interface import SeenPacket
 from capture.packet_scripts.process import PacketProcess, RecordWriter
-from capture.packet_scripts.program import filter_problem
-from capture.packet_scripts.source import PacketSource
 from capture.settings import CaptureSettings
 from capture.source import Observation, Source
 from tapline.monitors import PacketMonitor
@@ -36,6 +33,9 @@ from workers.packet_monitor import Emission, PacketCore
 from workers.scripting.check import Problem
 from workers.scripting.scripts import ScriptFile, ScriptSet, load_files, script_paths
 from workers.settings import WorkersSettings
+
+if TYPE_CHECKING:
+    from capture.feed import CaptureFeed
 
 T = TypeVar("T")
 
@@ -52,6 +52,10 @@ def has_packet_scripts(scripts: ScriptSet) -> bool:
 
 def check_filters(scripts: ScriptSet) -> None:
     """:class:`TaplineError` for the first display filter that tshark does not know, or where there is no tshark."""
+    if not has_packet_scripts(scripts):
+        return
+    from capture.packet_scripts.program import filter_problem  # noqa: PLC0415 - only where there are packet scripts
+
     for script in scripts.of(PacketMonitor):
         assert issubclass(script.monitor, PacketMonitor)
         problem = filter_problem(script.monitor.display_filter.strip())
@@ -61,6 +65,10 @@ def check_filters(scripts: ScriptSet) -> None:
 
 def filter_problems(file: ScriptFile) -> Iterator[Problem]:
     """What is wrong with the display filters of a script file, each at the line where it stands."""
+    if not any(issubclass(script.monitor, PacketMonitor) for script in file.scripts):
+        return
+    from capture.packet_scripts.program import filter_problem  # noqa: PLC0415 - as above
+
     lines = file.content.decode("utf-8", "replace").splitlines()
     for script in file.scripts:
         display_filter = getattr(script.monitor, "display_filter", "")
@@ -132,6 +140,8 @@ def run_for_capture(observed: str, named: str, capture: CaptureSettings, workers
 
     ``observed`` is the observation of the capture node that has started it, as JSON.
     """
+    from capture.packet_scripts.source import PacketSource  # noqa: PLC0415 - as above
+
     observation = msgspec.json.decode(observed, type=Observation)
     output = os.fdopen(os.dup(1), "wb")
     # What scripts and programs of theirs print must not get between the records.

@@ -15,7 +15,6 @@ from prometheus_client import REGISTRY
 
 from capture.feed import CaptureFeed
 from capture.open import WITHOUT_PACKETS, missing_tshark, open_capture
-from capture.packet_scripts.source import PacketSource
 from capture.packets.files import Progress
 from capture.settings import CaptureSettings
 from capture.source import Observation, Sink, Source, observe_file, window_of
@@ -124,6 +123,8 @@ class Trial:
         tried: list[TriedPackets] = []
 
         def packets(observation: Observation, named: str) -> Source:
+            from capture.packet_scripts.source import PacketSource  # noqa: PLC0415 - only where there are packet scripts
+
             core = PacketCore(self._pipeline.environment, observation.stream)
             tried.append(TriedPackets(core, self._emitted))
             return PacketSource(observation, named, settings, tried[-1])
