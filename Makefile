@@ -2,13 +2,14 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill lint types check docs lock clean
+.PHONY: help demo test kill fuzz lint types check docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+FUZZ_COUNT ?= 1000000
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +22,9 @@ test: $(READY) ## unit, integration and golden tests, the latter two against rea
 
 kill: $(READY) ## kill and restart everything in the middle of a stream (TAPLINE_CHAOS_SECONDS=600 for the long run)
 	$(BIN)/pytest -m kill $(PYTEST_ARGS)
+
+fuzz: $(READY) ## a million damaged inputs for every source of datagrams and lines (FUZZ_COUNT)
+	$(BIN)/python -m bench.fuzz --count $(FUZZ_COUNT)
 
 lint: $(READY) ## style (ruff)
 	$(BIN)/ruff check .

@@ -20,6 +20,12 @@ PUBLISHED = Counter("tapline_capture_published_messages", "Messages that Kafka h
 WAITS = Counter("tapline_capture_waits", "Times a reader waited because the queue to Kafka was full")
 QUEUE = Gauge("tapline_capture_queue_messages", "Messages waiting for Kafka's acknowledgement")
 WINDOW = Gauge("tapline_capture_window", "The last window that was closed, in epoch seconds")
+ENTRIES = Gauge("tapline_capture_enrichment_entries", "Entries of a file that flows are enriched from", ["file"])
+WRITTEN = Gauge(
+    "tapline_capture_enrichment_file_written_seconds",
+    "When a file that flows are enriched from was last written, in epoch seconds",
+    ["file"],
+)
 
 
 def count(source: str, counter: str, amount: int) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from docs.checks_page import checks_page
+from docs.dashboards_page import dashboards_page
 from docs.monitor_pages import NOTE, monitor_pages, prose
 from tapline.commands import cli
 from tapline.configuration import Configuration, load
@@ -103,6 +104,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration_page(),
         "policy.md": policy_page(),
         "checks.md": checks_page(),
+        "dashboards.md": dashboards_page(),
         "command-line.md": command_line_page(),
         **monitor_pages(),
     }

@@ -92,7 +92,9 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     its autonomous system, the names of its site and subnet, who made its network card (``vendor``), the name of the
     ``container`` that it is, with its ``image`` and its ``labels`` (``key=value``); ``service`` is what the
     destination's port is registered for, ``direction`` how the flow runs as seen from one's own networks
-    (``internal``, ``outbound``, ``inbound``, ``external``).
+    (``internal``, ``outbound``, ``inbound``, ``external``). Of each end also the ``role`` it was given, the ``domain``
+    that its address was looked up by, and the ``blacklists`` that have its address, its name or its TLS fingerprint;
+    ``tags`` are the names of all lists that have something of the flow.
     """
 
     record: Literal["update", "final"] = "update"
@@ -159,6 +161,12 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     destination_labels: tuple[str, ...] = ()
     service: str = ""
     direction: str = ""
+    source_role: str = ""
+    destination_role: str = ""
+    source_domain: str = ""
+    destination_domain: str = ""
+    source_blacklists: tuple[str, ...] = ()
+    destination_blacklists: tuple[str, ...] = ()
     risks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     score: int = 0

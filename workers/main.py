@@ -22,6 +22,7 @@ from workers.engine_monitor import ENGINE_PARTITION
 from workers.environment import Environment
 from workers.kafka.agents import PartitionAgents
 from workers.kafka.app import build_app, run_app
+from workers.kafka.producer import StageProducer
 from workers.kafka.silence import SilenceWatch, closing_markers, silence_alert
 from workers.kafka.store_reader import read_states, read_stores
 from workers.kafka.topic_reader import TopicReader
@@ -122,13 +123,14 @@ class _Process:
         self._policy.add(read_entries(kafka).values())
         self._policy.check()
         self._entries = TopicReader(kafka, POLICY, partitions[POLICY.kind], self._policy.add)
+        self._producer = StageProducer(kafka)
         self._agents = PartitionAgents(
             app,
             {topic.name(kafka.prefix): topic for topic in topics},
             self._build,
             leave,
             partial(read_stores, kafka, partitions[STORE.kind]),
-            kafka.prefix,
+            self._producer.send,
             partial(read_states, kafka),
         )
         self._engine = TP(FLOW.name(kafka.prefix), ENGINE_PARTITION)
@@ -179,6 +181,7 @@ class _Process:
         if self._messages is not None:
             self._messages.stop()
         self._agents.stop()
+        self._producer.stop()
 
     def _heard(self, tp: TP, headers: Any) -> None:
         if tp != self._engine:

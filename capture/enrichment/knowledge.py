@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from capture.containers.table import ContainerTable
+from capture.enrichment.blacklists import Blacklist, Blacklists
 from capture.enrichment.geo import GeoFile, Place, joined
 from capture.enrichment.services import read_services
 from capture.enrichment.settings import EnrichmentSettings
@@ -28,7 +29,9 @@ class Known(Struct, frozen=True):
     place: Place
     site: str
     subnet: str
+    role: str
     local: bool
+    blacklists: tuple[str, ...]
 
 
 class Networks:
@@ -37,6 +40,7 @@ class Networks:
     def __init__(self, settings: EnrichmentSettings) -> None:
         self.sites = _networks(settings.sites, "sites")
         self.subnets = _networks(settings.subnets, "subnets")
+        self.roles = _networks(settings.roles, "roles")
         self.local = _networks(dict.fromkeys(settings.local_networks, ""), "local_networks")
         self.has_local = bool(settings.local_networks)
 
@@ -54,11 +58,13 @@ class Knowledge:
         vendors: Vendors | None,
         services: Mapping[tuple[str, int], str],
         containers: ContainerTable | None,
+        blacklists: Mapping[str, Blacklist],
     ) -> None:
         self.geo = geo
         self.vendors = vendors
         self.services = services
         self.containers = containers
+        self.blacklists = Blacklists(blacklists)
         self._networks = networks
         self._address = lru_cache(maxsize=REMEMBERED)(self._look_up)
         self._vendor = lru_cache(maxsize=REMEMBERED)(vendors.find) if vendors is not None else None
@@ -81,6 +87,8 @@ class Knowledge:
                 news[f"{side}site"] = known.site
             if known.subnet:
                 news[f"{side}subnet"] = known.subnet
+            if known.role:
+                news[f"{side}role"] = known.role
         if self._networks.has_local:
             news["direction"] = _DIRECTIONS[source.local, destination.local]
         if self._vendor is not None:
@@ -97,10 +105,35 @@ class Knowledge:
                     news[f"{side}labels"] = container.labels
         if self.services:
             news["service"] = self.services.get((flow.transport, flow.destination_port), "")
+        if self.blacklists.lists:
+            self._tag(flow, source.blacklists, destination.blacklists, news)
         for name in ("source_country", "destination_country"):
             if name in news and getattr(flow, name):
                 del news[name]
         return replace(flow, **news) if news else flow
+
+    def _tag(self, flow: Flow, source: tuple[str, ...], destination: tuple[str, ...], news: dict[str, Any]) -> None:
+        """Note the lists that have something of a flow's, at the end that it is of, and as tags."""
+        lists = self.blacklists
+        asked: tuple[str, ...] = ()
+        if flow.source_domain:
+            source += lists.with_name(flow.source_domain)
+        if flow.client_fingerprint:
+            source += lists.with_fingerprint(flow.client_fingerprint)
+        if flow.destination_domain:
+            destination += lists.with_name(flow.destination_domain)
+        if flow.server_fingerprint:
+            destination += lists.with_fingerprint(flow.server_fingerprint)
+        if flow.server_name:
+            if flow.application.partition(".")[0] in _ASKED_FOR_NAMES:
+                # Whoever is asked for a name is not called by it.
+                asked = lists.with_name(flow.server_name)
+            else:
+                destination += lists.with_name(flow.server_name)
+        if source or destination or asked:
+            news["source_blacklists"] = tuple(dict.fromkeys(source))
+            news["destination_blacklists"] = tuple(dict.fromkeys(destination))
+            news["tags"] = tuple(dict.fromkeys((*flow.tags, *source, *destination, *asked)))
 
     def broken(self) -> int:
         """How many look-ups have failed so far."""
@@ -108,16 +141,19 @@ class Knowledge:
 
     def _look_up(self, ip: str) -> Known:
         networks = self._networks
-        site, subnet = networks.sites.find(ip), networks.subnets.find(ip)
+        site, subnet, role = networks.sites.find(ip), networks.subnets.find(ip), networks.roles.find(ip)
         return Known(
             place=joined([file.find(ip) for file in self.geo.values()]) if self.geo else _NOWHERE,
             site=site.value if site is not None else "",
             subnet=subnet.value if subnet is not None else "",
+            role=role.value if role is not None else "",
             local=networks.local.find(ip) is not None,
+            blacklists=self.blacklists.with_address(ip),
         )
 
 
 _NOWHERE: Final = Place()
+_ASKED_FOR_NAMES: Final = frozenset({"DNS", "MDNS", "LLMNR"})
 _DIRECTIONS: Final = {
     (True, True): "internal",
     (True, False): "outbound",

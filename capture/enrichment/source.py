@@ -62,6 +62,8 @@ class _EnrichingSink:
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
         if topic is FLOW and isinstance(record, Flow):
             record = self._enrichment.knowledge.enrich(record)
+            for tag in record.tags:
+                self.happened(f"blacklisted.{tag}", 1)
         self._sink.put(topic, key, record, window)
 
     def advance(self, source: str, window: int) -> None:

@@ -7,8 +7,10 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any, Final, NamedTuple
 
 from capture.community_id import community_id
+from capture.enrichment.domains import Domains
 from capture.nfstream_engine.dissector import Application, Dissector
 from capture.packets.decode import ETHERNET, TCP, UDP, Header, may_carry_packets
+from capture.packets.dns import PORT as DNS_PORT
 from capture.source import Observation
 from topics.partitions import digest
 from topics.records import Flow
@@ -29,6 +31,7 @@ TRANSPORTS: Final = {
 }  # fmt: skip
 
 
+_DNS: Final = DNS_PORT.to_bytes(2, "big")
 _ONE_WAY: Final = "unidirectional_traffic"
 
 
@@ -45,10 +48,11 @@ class Half:
 
     ``payload`` is how many of the bytes TCP or UDP carried. ``following`` is the TCP sequence number
     that comes next, -1 before the first segment; ``gaps`` are the ranges before it that were not seen
-    (:mod:`capture.nfstream_engine.segments`).
+    (:mod:`capture.nfstream_engine.segments`). ``answers`` says that it is a name server's, whose answers are read.
     """
 
     __slots__ = (
+        "answers",
         "bytes",
         "flags",
         "flow",
@@ -72,6 +76,7 @@ class Half:
         self.retransmissions = 0
         self.out_of_order = 0
         self.zero_windows = 0
+        self.answers = False
 
 
 class Table(dict[bytes, Half]):
@@ -82,13 +87,15 @@ class FlowState:
     """A flow in the cache.
 
     ``dissection`` is nDPI's state of it while it still looks; ``syn`` when its source asked last for a
-    connection, 0 where that was not seen, and ``setup_rtt`` how long the handshake took from then.
+    connection, 0 where that was not seen, and ``setup_rtt`` how long the handshake took from then. ``source_domain``
+    and ``destination_domain`` are the names that were known when it began.
     """
 
     __slots__ = (
         "application",
         "community_id",
         "destination",
+        "destination_domain",
         "destination_mac",
         "dissection",
         "ended",
@@ -101,6 +108,7 @@ class FlowState:
         "sequence",
         "setup_rtt",
         "source",
+        "source_domain",
         "source_mac",
         "start",
         "syn",
@@ -120,6 +128,8 @@ class FlowState:
         self.flow_id = ""
         self.source_mac = ""
         self.destination_mac = ""
+        self.source_domain = ""
+        self.destination_domain = ""
         self.dissection: Any = None
         self.application = _UNSEEN
         self.sequence = 0
@@ -160,11 +170,17 @@ class FlowCache:
     microseconds, ``most`` how many flows there may be at once; ``evicted`` counts those that had to
     be ended for that. Tables of untagged or VLAN-tagged TCP and UDP outside of tunnels are in
     ``version4`` and ``version6``, keyed by ``protocol << 12 | vlan``, so that a reader may look
-    there before it decodes a packet in full.
+    there before it decodes a packet in full. ``domains`` knows addresses' names, where flows are to have them.
     """
 
     def __init__(
-        self, observation: Observation, idle: int, most: int, dissector: Dissector, put: Callable[[Flow, int], None]
+        self,
+        observation: Observation,
+        idle: int,
+        most: int,
+        dissector: Dissector,
+        put: Callable[[Flow, int], None],
+        domains: Domains | None = None,
     ) -> None:
         self.version4: dict[int, Table] = {}
         self.version6: dict[int, Table] = {}
@@ -180,6 +196,7 @@ class FlowCache:
         self.evicted = 0
         self._dissector = dissector
         self._put = put
+        self._domains = domains
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -210,6 +227,11 @@ class FlowCache:
         if link == ETHERNET:
             flow.destination_mac = buffer[start : start + 6].hex(":")
             flow.source_mac = buffer[start + 6 : start + 12].hex(":")
+        if self._domains is not None:
+            flow.source_domain = self._domains.find(source, destination, time)
+            flow.destination_domain = self._domains.find(destination, source, time)
+            # An answer that nobody asked for is not believed.
+            flow.destination.answers = header.protocol == UDP and ports[2:] == _DNS
         table[reverse] = flow.destination
         table[forward] = flow.source
         self._flows[flow] = None
@@ -350,6 +372,8 @@ class FlowCache:
             total_destination_zero_windows=destination.zero_windows,
             total_source_payload_bytes=source.payload,
             total_destination_payload_bytes=destination.payload,
+            source_domain=flow.source_domain,
+            destination_domain=flow.destination_domain,
             risks=_risks(flow),
         )
 

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from capture.enrichment import NAME as ENRICHMENT
+from capture.enrichment.domains import Domains
 from capture.nfstream_engine.dissector import Dissector
-from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache
+from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache, FlowState
 from capture.nfstream_engine.segments import NUMBERS, arrived, extent, flagged, payload_size
 from capture.packets.decode import ETHERNET, IPV4, IPV6, TCP, VLAN, decode
 from capture.packets.files import Packet, PacketFile, Progress
@@ -32,6 +34,7 @@ fragmentation, protocol, addresses with ports, and of TCP sequence number, heade
 _unpack6 = struct.Struct("!4xH2x36sI4xBBH").unpack_from
 """Of an IPv6 packet without extensions: payload length, addresses with ports, and the same of TCP."""
 
+_UDP_HEADER: Final = 8
 _WINDOW: Final = WINDOW_SECONDS * 1_000_000
 
 
@@ -99,7 +102,8 @@ class _Meter:
         dropped: Callable[[], int],
     ) -> None:
         self._idle = settings.idle_timeout * 1_000_000
-        self._flows = FlowCache(observation, self._idle, settings.max_flows, dissector, self._put)
+        self._domains = Domains() if settings.enrichment.passive_dns else None
+        self._flows = FlowCache(observation, self._idle, settings.max_flows, dissector, self._put, self._domains)
         self._dropped = dropped
         self._observation = observation
         self._dissector = dissector
@@ -208,6 +212,12 @@ class _Meter:
             half.bytes += length
             if payload > 0:
                 half.payload += payload
+                if half.answers and (header is None or not header.fragment):
+                    if header is None:
+                        at = network + (48 if kind == IPV6 else 28)
+                    else:
+                        at = start + header.transport + _UDP_HEADER
+                    self._learn(flow, buffer[at : min(at + payload, end)], now)
             if flags | half.flags != half.flags:
                 flagged(half, flags, now)
             if size >= 0:
@@ -233,6 +243,11 @@ class _Meter:
 
     def _put(self, flow: Flow, window: int) -> None:
         self._sink.put(FLOW, flow.community_id, flow, window)
+
+    def _learn(self, flow: FlowState, message: bytes, now: int) -> None:
+        """Learn what a name server answers to who began the flow."""
+        if self._domains is not None:
+            self._domains.take(flow.header.source, message, now)
 
     def _tick(self, now: int) -> None:
         """Do what is due up to this time: end flows, report them at the end of a window."""
@@ -291,6 +306,10 @@ class _Meter:
         ):
             if amount:
                 self._sink.count(NAME, counter, amount)
+        if self._domains is not None:
+            for counter, amount in self._domains.counts.items():
+                self._sink.count(ENRICHMENT, counter, amount)
+            self._domains.counts.clear()
         self._packets = self._bytes = self._ignored_bytes = 0
         self._ignored.clear()
         self._flows.evicted = 0

@@ -50,9 +50,10 @@ class SnmpDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class SnmpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture.snmp:`` block: the devices that ``snmp:`` asks, and whose traps ``snmptrap:`` takes.
 
-    At most ``concurrency`` devices are asked at once, of those that did not answer last time a quarter of that. A
-    question is repeated ``retries`` times when there is no answer in ``timeout`` seconds. Traps of any community are
-    taken, of one where ``trap_community`` names it as devices do; those of SNMPv3 are taken from ``trap_users``.
+    At most ``concurrency`` devices that answer are asked at once, beside them as many that were not asked before, and a
+    quarter of that of those that did not answer last time. A question is repeated ``retries`` times when there is no
+    answer in ``timeout`` seconds. Traps of any community are taken, of one where ``trap_community`` names it as devices
+    do; those of SNMPv3 are taken from ``trap_users``.
     ``rejected_per_minute`` bounds how many datagrams that are no trap are published as dead letters,
     ``receive_buffer`` (bytes) is what the kernel keeps of datagrams.
     """

@@ -31,6 +31,7 @@ class _Watched:
         self.device = device
         self.credentials = credentials
         self.history = History()
+        self.asked = False
         self.problem = ""
 
 
@@ -39,7 +40,7 @@ class SnmpPoller:
 
     A device is first asked at once, then in the middle of each interval as the clock has them, so that every window
     has its share. One that does not answer is told of once, and once again when it does; meanwhile it waits among its
-    like, so that it keeps none of the others waiting.
+    like, so that it keeps none of the others waiting. So does one of which it is not known yet whether it answers.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class _Polling:
         self._windows = windows
         self._sink = sink
         self._answering = asyncio.Semaphore(settings.concurrency)
+        self._new = asyncio.Semaphore(settings.concurrency)
         self._silent = asyncio.Semaphore(max(1, settings.concurrency // _SHARE_OF_SILENT))
 
     async def watch(self, watched: _Watched) -> None:
@@ -105,7 +107,7 @@ class _Polling:
         interval = watched.device.interval
         while True:
             began = time.time()
-            async with self._silent if watched.problem else self._answering:
+            async with self._queue(watched):
                 await self._poll(watched)
             wanted = _next_time(began, interval)
             late = time.time() - wanted
@@ -115,11 +117,17 @@ class _Polling:
                 wanted += missed * interval
             await asyncio.sleep(max(0.0, wanted - time.time()))
 
+    def _queue(self, watched: _Watched) -> asyncio.Semaphore:
+        if not watched.asked:
+            return self._new
+        return self._silent if watched.problem else self._answering
+
     async def _poll(self, watched: _Watched) -> None:
         count = self._sink.count
         count(NAME, "polls")
         address = watched.device.address
         answer = await self._ask(watched)
+        watched.asked = True
         now, window = self._windows.look(), self._windows.window
         if isinstance(answer, tuple):
             reason, detail = answer

@@ -46,8 +46,8 @@ class Columns:
         match name:
             case "#separator":
                 self._begin()
-                self._separator = unescape(value)
-                if not self._separator:
+                self._separator = unescape(value) or _TAB
+                if not value:
                     raise ZeekError("zeek-header", "#separator names none: it is `#separator \\x09` for a tab")
             case "#set_separator":
                 self._set_separator = unescape(value) or ","

@@ -10,7 +10,7 @@ from topics.records import Flow
 
 
 class Blacklisted(FlowCheck):
-    """One end of the flow is on a list of addresses and networks (``file``, beside this script)."""
+    """One end of the flow is on a list: ``file``, beside this script, or one of those of the capture node."""
 
     name = "blacklisted"
     gui = Gui(title="Blacklisted")
@@ -32,23 +32,29 @@ class Blacklisted(FlowCheck):
 
     def of_interest(self, flows: list[Flow]) -> list[Flow]:
         hits = self.list.entries.hits
-        return [flow for flow in flows if hits[flow.destination_ip] or hits[flow.source_ip]]
+        return [
+            flow
+            for flow in flows
+            if hits[flow.destination_ip]
+            or hits[flow.source_ip]
+            or flow.destination_blacklists
+            or flow.source_blacklists
+        ]
 
     def protocol_detected(self, flow: Flow) -> None:
-        entries = self.list.entries
-        hit = entries.find(flow.destination_ip)
-        if hit is not None:
-            self.trigger_status(
-                flow,
-                self.server_listed,
-                f"server {flow.destination_ip} is on the list: {hit.entry} {hit.value}".rstrip(),
-            )
+        found = self._found("server", flow.destination_ip, flow.destination_blacklists)
+        if found:
+            self.trigger_status(flow, self.server_listed, found)
             return
-        hit = entries.find(flow.source_ip)
+        found = self._found("client", flow.source_ip, flow.source_blacklists)
+        if found:
+            self.trigger_status(flow, self.client_listed, found)
+
+    def _found(self, side: str, address: str, blacklists: tuple[str, ...]) -> str:
+        hit = self.list.entries.find(address)
         if hit is not None:
-            self.trigger_status(
-                flow, self.client_listed, f"client {flow.source_ip} is on the list: {hit.entry} {hit.value}".rstrip()
-            )
+            return f"{side} {address} is on the list: {hit.entry} {hit.value}".rstrip()
+        return f"{side} {address} is on the list {', '.join(blacklists)}" if blacklists else ""
 
 
 class CountryCheck(FlowCheck):

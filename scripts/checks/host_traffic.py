@@ -57,6 +57,7 @@ class HostThroughput(HostCheck):
     default_enabled = False
     category = "network"
     meter = "throughput"
+    reads = ("bytes",)
     unit = "Mbit/s"
     min = five_minutes = hour = day = HostCheck.compare
 
@@ -100,6 +101,7 @@ class HostRetransmissions(HostCheck):
     category = "network"
     default_value = "host_retransmissions;gt;15"
     meter = "retransmissions"
+    reads = ("tcp_packets_sent", "retransmissions_sent")
     unit = "%"
     five_minutes = hour = HostCheck.compare
 

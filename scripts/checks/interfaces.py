@@ -41,6 +41,7 @@ class InterfaceThroughput(InterfaceCheck):
     default_enabled = False
     category = "network"
     meter = "throughput"
+    reads = ("bytes",)
     unit = "Mbit/s"
     min = five_minutes = hour = day = InterfaceCheck.compare
 
@@ -56,6 +57,7 @@ class InterfaceAnomaly(InterfaceCheck):
     default_enabled = False
     category = "network"
     score = 50
+    reads = ("bytes",)
 
     def five_minutes(self, entity: Entity) -> None:
         self.check_anomaly(entity, "bytes")

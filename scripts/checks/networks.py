@@ -44,6 +44,7 @@ class NetworkIssues(NetworkCheck):
     category = "network"
     score = 50
     meter = "retransmissions"
+    reads = ("tcp_packets_sent", "retransmissions_sent")
     unit = "%"
     five_minutes = NetworkCheck.compare
     default_value = "network_issues;gt;15"

@@ -15,6 +15,7 @@ class DnsRepliesReceived(HostCheck):
     category = "network"
     score = 50
     meter = "replies to DNS requests sent"
+    reads = ("client_dns_requests", "client_dns_replies")
     unit = "%"
     five_minutes = HostCheck.compare
     default_value = "request_reply_ratio_dns_sent;lt;50"
@@ -32,6 +33,7 @@ class DnsRepliesSent(HostCheck):
     category = "network"
     score = 50
     meter = "replies to DNS requests received"
+    reads = ("server_dns_requests", "server_dns_replies")
     unit = "%"
     five_minutes = HostCheck.compare
     default_value = "request_reply_ratio_dns_received;lt;50"
@@ -50,6 +52,7 @@ class HttpRepliesReceived(HostCheck):
     category = "network"
     score = 50
     meter = "replies to HTTP requests sent"
+    reads = ("http_requests_sent", "http_replies_received")
     unit = "%"
     five_minutes = HostCheck.compare
     default_value = "request_reply_ratio_http_sent;lt;50"
@@ -68,6 +71,7 @@ class HttpRepliesSent(HostCheck):
     category = "network"
     score = 50
     meter = "replies to HTTP requests received"
+    reads = ("http_requests_received", "http_replies_sent")
     unit = "%"
     five_minutes = HostCheck.compare
     default_value = "request_reply_ratio_http_received;lt;50"

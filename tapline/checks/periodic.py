@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from tapline.checks.alert_types import Category
@@ -15,6 +16,9 @@ class PeriodicCheck(Check):
     ``groups`` are the counter groups whose meters it sees. A period's hook runs when its last window has ended.
     A check that looks at the score of hosts says that its alerts are not ``counts_to_score``: they would hold
     themselves. Unless it declares others, its parameters are an operator and a threshold.
+
+    ``reads`` are the meters that it sees in hooks of five minutes, an hour and a day: what is kept that long costs
+    memory for each entity. Without it a check sees all of its groups; one that only compares its ``meter`` sees that.
     """
 
     kind: ClassVar[EntityKind] = "host"
@@ -24,6 +28,7 @@ class PeriodicCheck(Check):
     params_type = Threshold
     params: Any = Threshold()
     meter: ClassVar[str] = ""
+    reads: ClassVar[tuple[str, ...]] = ()
     unit: ClassVar[str] = ""
 
     def measured(self, entity: Entity) -> float | None:
@@ -48,6 +53,13 @@ class PeriodicCheck(Check):
             and cls.check_threshold is Check.check_threshold
             and getattr(cls.params_type, "crossed", None) is Threshold.crossed
         )
+
+    @classmethod
+    def meters_kept(cls, hooks: Iterable[str]) -> tuple[str, ...]:
+        """The meters that these hooks read, for which they are kept beyond a minute; empty where that can be any."""
+        if cls.reads:
+            return cls.reads
+        return (cls.meter,) if all(cls.compares_plainly(hook) for hook in hooks) else ()
 
     def min(self, entity: Entity) -> None:
         """Each minute."""

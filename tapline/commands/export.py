@@ -1,4 +1,4 @@
-"""`tapline export`: take records out of Kafka to where they are kept."""
+"""`tapline export`: take records out of Kafka to where they are kept, and prepare what keeps and shows them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from tapline.commands.state import State
 
 @click.group()
 def command() -> None:
-    """Bring records from Kafka to a destination, until SIGTERM.
+    """Bring records from Kafka to a destination, until SIGTERM; prepare destinations.
 
     \b
+    tapline export setup --kibana http://127.0.0.1:5601
     tapline export elasticsearch
     """
 
@@ -42,3 +43,42 @@ def elasticsearch(state: State, *, metrics_port: int | None) -> None:
         exporter,
     ):
         exporter.run()
+
+
+@command.command()
+@click.option("--kibana", "url", help="Bring the dashboards into this Kibana as well (default: kibana.url).")
+@click.option("--space", help="The space in Kibana (default: kibana.space).")
+@click.option("--json", "as_json", is_flag=True, help="What was done as one JSON object.")
+@click.pass_context
+def setup(ctx: click.Context, *, url: str | None, space: str | None, as_json: bool) -> None:
+    """Put the index templates into Elasticsearch and the dashboards into Kibana; say what was changed.
+
+    Nothing is changed before both have answered. Doing it again changes nothing in Elasticsearch, and overwrites the
+    dashboards. Exit code 1 when Kibana has refused an object.
+
+    \b
+    tapline export setup
+    tapline export setup --kibana https://kibana.example.org --space network
+    """
+    from tapline.commands.output import print_json
+    from tapline.commands.preparing import prepare, print_prepared
+
+    state: State = ctx.obj
+    done = prepare(state.configuration, url, space)
+    if as_json:
+        print_json(done)
+    else:
+        print_prepared(done)
+    ctx.exit(1 if done.refused else 0)
+
+
+@command.command()
+def dashboards() -> None:
+    """Write the dashboards as a file that Kibana imports (Stack Management, Saved Objects, Import).
+
+    \b
+    tapline export dashboards >tapline.ndjson
+    """
+    from exporters.kibana.saved_objects import ndjson
+
+    click.echo(ndjson(), nl=False)

@@ -79,7 +79,7 @@ class Reader:
         for name in ("samples", "library", "skeletons", "rules"):
             (folder / "scripts" / name).symlink_to(ROOT / "scripts" / name)
         ports: list[int] = []
-        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161")
+        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161", "5601")
         for _ in names:
             ports.append(free_port(ports))
         self._ports = dict(zip(names, map(str, ports), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import msgspec
@@ -320,20 +321,31 @@ class PeriodicChecks:
                     plan.hosted.each(method, batch)
 
     def _parts(self, plans: list[Planned], counted: Counted, kinds: dict[str, Kinds]) -> Iterator[Part]:
-        """What checks of long periods want kept of a window: of hosts one's own, where none looks at others."""
+        """What checks of long periods want kept of a window: the meters that they read.
+
+        Of hosts one's own alone, where no check looks at others.
+        """
         all_of: dict[str, bool] = {}
+        read: dict[str, set[str] | None] = {}
         for plan in plans:
-            if plan.methods.keys() - {"min"}:
+            hooks = {hook: method for hook, method in plan.methods.items() if hook != "min"}
+            if hooks:
+                reads = plan.check.meters_kept(hooks.values())
+                local_only = isinstance(plan.check, HostCheck) and plan.check.local_only
                 for group in plan.groups:
-                    local_only = isinstance(plan.check, HostCheck) and plan.check.local_only
                     all_of[group] = all_of.get(group, False) or not local_only
+                    before = read.get(group, set())
+                    read[group] = None if before is None or not reads else before.union(reads)
         is_local = self._runtime.is_local
         definitions = Definitions(self.host.groups.counters)
         for group in sorted(all_of):
             of_group = kinds[group] = _KindsOf(definitions, group)
+            read_of_group = read[group]
+            wanted = None if read_of_group is None else sorted(read_of_group)
             for key, meters in counted.results.get(group, {}).items():
                 if all_of[group] or is_local(key):
-                    yield group, key, window_values(meters, of_group, counted.raw(group, key))
+                    kept = meters if wanted is None else {meter: meters[meter] for meter in wanted if meter in meters}
+                    yield group, key, window_values(kept, of_group, partial(counted.raw, group, key))
 
     def _tell_dropped(self, deadline: _Deadline, skipped: set[str], stream: str, start: int) -> None:
         if not skipped:

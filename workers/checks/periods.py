@@ -244,17 +244,19 @@ def _piece(key: str) -> int:
 
 
 def window_values(
-    meters: Mapping[str, Number], kinds: Mapping[str, MeterKind], raw: Mapping[str, MeterValue]
+    meters: Mapping[str, Number], kinds: Mapping[str, MeterKind], raw: Callable[[], Mapping[str, MeterValue]]
 ) -> dict[str, Any]:
-    """A key's meters of a window; ``raw`` are those of averages and sets, which results do not tell."""
+    """A key's meters of a window; ``raw`` gives those of averages and sets, which results do not tell."""
     found: dict[str, Any] = {}
+    made_of: Mapping[str, MeterValue] | None = None
     for meter, value in meters.items():
         kind = kinds[meter]
         if kind == "counter":
             found[meter] = value
         elif kind in ("average", "distinct"):
-            if meter in raw:
-                found[meter] = raw[meter]
+            made_of = raw() if made_of is None else made_of
+            if meter in made_of:
+                found[meter] = made_of[meter]
         else:
             found[meter] = begin(kind, value)
     return found

@@ -16,6 +16,7 @@ from typing import Any, Final
 import faust
 from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from confluent_kafka import KafkaException
 from faust.types import TP, EventT, StreamT
 from prometheus_client import Counter, Gauge
 
@@ -39,6 +40,7 @@ _FETCH_WAIT_MS: Final = 100
 
 BuildStage = Callable[[Topic, int], Stage]
 Leave = Callable[[str], None]
+Send = Callable[[Outgoing], Awaitable[Awaitable[Any]]]
 ReadStores = Callable[[Mapping[str, int]], dict[str, list[Stored]]]
 ReadStates = Callable[[list[int]], dict[int, list[AlertState]]]
 
@@ -64,7 +66,7 @@ class Running:
     def ripe(self) -> CommitPoint | None:
         """The newest commit point before which everything has been published, if there is a new one.
 
-        :class:`KafkaError` when something could not be published.
+        :class:`KafkaException` when something could not be published.
         """
         point = None
         while self.points and all(_succeeded(sent) for sent in self.points[0][1]):
@@ -81,9 +83,9 @@ class Running:
 class PartitionAgents:
     """Runs a stage for every partition the group gives this process.
 
-    ``leave`` ends the process: where reading again is the only way to be exact, that is what it does,
-    and its supervisor starts it anew. ``read_stores`` gives what stages kept as of an offset, by their
-    names, ``read_states`` the records of conditions on partitions; they are called on a thread.
+    ``send`` hands a message to a producer. ``leave`` ends the process: where reading again is the only way to be exact,
+    that is what it does, and its supervisor starts it anew. ``read_stores`` gives what stages kept as of an offset, by
+    their names, ``read_states`` the records of conditions on partitions; they are called on a thread.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class PartitionAgents:
         build: BuildStage,
         leave: Leave,
         read_stores: ReadStores,
-        prefix: str,
+        send: Send,
         read_states: ReadStates = lambda _: {},
     ) -> None:
         self._app = app
@@ -102,7 +104,7 @@ class PartitionAgents:
         self._leave = leave
         self._read_stores = read_stores
         self._read_states = read_states
-        self._prefix = prefix
+        self._send = send
         self.running: dict[TP, Running] = {}
         self.board = MessageBoard()
         self.on_message: list[Callable[[TP, Any], None]] = []
@@ -125,15 +127,7 @@ class PartitionAgents:
     async def publish(self, message: Outgoing) -> Awaitable[Any]:
         """Hand a message to the producer; the result is done when Kafka has acknowledged it."""
         _published.labels(message.topic.kind).inc()
-        sent: Awaitable[Any] = await self._app.producer.send(
-            message.topic.name(self._prefix),
-            message.key,
-            message.body,
-            message.partition,
-            None,
-            message.envelope.headers(),
-        )
-        return sent
+        return await self._send(message)
 
     async def _read(self, stream: StreamT[bytes]) -> None:
         async for event in stream.noack().events():  # type: ignore[attr-defined]
@@ -283,7 +277,7 @@ class PartitionAgents:
         for tp, running in list(self.running.items()):
             try:
                 point = running.ripe()
-            except KafkaError as error:
+            except KafkaException as error:
                 self._leave(f"could not publish what {tp.topic}[{tp.partition}] made: {error!r}")
                 return
             if point is not None and self.running.get(tp) is running and await self._commit_point(tp, point):

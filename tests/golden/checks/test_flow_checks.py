@@ -237,6 +237,23 @@ def test_a_blacklisted_client_is_told_apart_from_a_blacklisted_server() -> None:
     verify("flows_contacts.py", client)
 
 
+def test_the_lists_of_the_capture_node_count_as_well() -> None:
+    server = Case(
+        "blacklisted",
+        [flow(destination_ip="203.0.113.67", destination_blacklists=("feodo", "own"), tags=("feodo", "own"))],
+        Expected("10.0.0.1", 200, 6, "server 203.0.113.67 is on the list feodo, own", "203.0.113.67"),
+        [flow(tags=("feodo",))],
+    )
+    client = Case(
+        "blacklisted",
+        [flow(source_ip="203.0.113.67", destination_ip="10.0.0.1", source_blacklists=("feodo",))],
+        Expected("10.0.0.1", 50, 4, "client 203.0.113.67 is on the list feodo", "203.0.113.67"),
+        [flow()],
+    )
+    for case in (server, client):
+        verify("flows_contacts.py", case)
+
+
 def test_tcp_issues_are_severe_beyond_three_times_the_share() -> None:
     severe = Case(
         "tcp_issues_generic",

@@ -149,6 +149,17 @@ def test_who_does_not_answer_is_told_once_and_keeps_nobody_waiting(
     assert {sample.key.partition(":")[0] for sample in put.samples("SNMP-Interface")} == {"127.0.0.1"}
 
 
+@with_snmpd
+def test_many_that_never_answer_do_not_hold_up_one_that_does(tmp_path: Path) -> None:
+    with agent(tmp_path) as snmpd, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        silent = [ask(snmpd, address=f"127.9.0.{number}", port=taken.getsockname()[1]) for number in range(1, 21)]
+        # Nobody stops waiting for a silent one before the answers have to be there.
+        settings = SnmpSettings(devices=[ask(snmpd), *silent], timeout=60, retries=0, concurrency=4)
+        with running("snmp:", settings) as (_, put):
+            wait_for(lambda: put.sink.counts["answers"] >= 3, "the third answer")
+
+
 def test_a_question_that_does_not_heed_its_end_does_not_hold_up_the_stop(
     silent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

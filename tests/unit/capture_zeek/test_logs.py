@@ -142,6 +142,13 @@ def test_a_header_that_cannot_be_leaves_no_fields(tmp_path):
     assert taken(tmp_path / "conn.log", text).reasons == {"zeek-header": 1, "zeek-no-header": 1}
 
 
+def test_a_header_that_names_no_separator_does_not_end_the_reading(tmp_path):
+    text = columns_of("conn", CONN).replace("#separator \\x09", "#separator")
+    found = taken(tmp_path / "conn.log", text)
+    assert found.reasons == {"zeek-header": 1}
+    assert len(found.flows) == 1
+
+
 def test_what_is_escaped_unset_and_empty(tmp_path):
     row = {"ts": BEGAN, "note": "A::B", "msg": "tab\\x09and \\xc3\\xa9 \\xff", "sub": "", "actions": ["x\\x2cy", "z"]}
     (alert,) = taken(tmp_path / "notice.log", columns_of("notice", row, row | {"sub": None})).alerts[:1]

@@ -200,6 +200,40 @@ def test_longer_periods_add_up_and_end_with_their_last_window_or_with_the_stream
         assert all(entity.window % entity.seconds == 0 for entity in long)
 
 
+def test_beyond_a_minute_a_check_sees_what_it_says_that_it_reads() -> None:
+    class Sparing(HostCheck):
+        reads = ("client_new_flows", "bytes")
+        seen: ClassVar[list[Entity]] = []
+
+        def five_minutes(self, entity: Entity) -> None:
+            self.seen.append(entity)
+
+        hour = five_minutes
+
+        def min(self, entity: Entity) -> None:
+            assert "client_tcp_syn" in entity.meters or entity.name != CLIENT
+
+    class Comparing(HostCheck):
+        default_value = "comparing;gt;5"
+        meter = "flows"
+        five_minutes = HostCheck.compare
+
+    pipeline = run([Sparing, Comparing], {number: burst(2, window=number) for number in range(10)})
+    kept = [entity.meters for entity in Sparing.seen if entity.name == CLIENT]
+    assert kept
+    assert all(set(meters) == {"client_new_flows", "bytes", "flows"} for meters in kept)
+    assert [alert.action for alert in alerts(pipeline)][:1] == ["trigger"]
+
+    class Curious(HostCheck):
+        seen: ClassVar[list[Entity]] = []
+
+        def five_minutes(self, entity: Entity) -> None:
+            self.seen.append(entity)
+
+    run([Sparing, Curious], {number: burst(2, window=number) for number in range(10)})
+    assert all("client_tcp_syn" in entity.meters for entity in Curious.seen if entity.name == CLIENT)
+
+
 def test_peaks_of_a_period_are_its_largest_and_sets_are_united() -> None:
     class Contacts(HostCheck):
         groups = ("Behaviour", "Contacts")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from topics.catalog import ALERT, ALERT_STATE, FLOW, NOTIFICATION
+from topics.catalog import ALERT, ALERT_STATE, FLOW, NOTIFICATION, Topic
 from topics.codec import Envelope
 from topics.records import Message
 from workers.kafka.agents import PartitionAgents, Running
@@ -50,18 +50,18 @@ class MadeStage:
 
 
 def agents(published: list[Any]) -> PartitionAgents:
-    async def send(topic: str, *rest: Any) -> Future[None]:
-        published.append(topic)
-        done: Future[None] = Future()
+    async def send(message: Outgoing) -> asyncio.Future[None]:
+        published.append(message.topic)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
 
-    app: Any = SimpleNamespace(producer=SimpleNamespace(send=send))
+    app: Any = SimpleNamespace()
 
     def never(*_: object) -> Any:
         pytest.fail("not to be called")
 
-    return PartitionAgents(app, {FLOWS.topic: FLOW}, never, never, never, "t")
+    return PartitionAgents(app, {FLOWS.topic: FLOW}, never, never, never, send)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -97,7 +97,7 @@ def test_a_message_is_done_when_its_jobs_are_and_nothing_is_committed_before() -
 
     asyncio.run(run())
     assert stage.said == ["told 1", "message", "proceed"]
-    assert published == ["t.alert.v1"] * 2
+    assert published == [ALERT] * 2
     assert (running.busy, running.next_offset, running.told) == (False, 6, 1)
     assert running.ripe() == CommitPoint(6, "closed")
 
@@ -124,17 +124,17 @@ def test_a_partition_that_is_taken_away_is_not_waited_for() -> None:
 
 
 def test_nothing_is_told_of_a_condition_before_it_is_known_how_it_stands() -> None:
-    published: list[str] = []
+    published: list[Topic] = []
     waiting: list[asyncio.Future[None]] = []
 
-    async def send(topic: str, *rest: Any) -> asyncio.Future[None]:
-        published.append(topic)
+    async def send(message: Outgoing) -> asyncio.Future[None]:
+        published.append(message.topic)
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(sent)
         return sent
 
     made = agents([])
-    made._app.producer.send = send  # type: ignore[method-assign, union-attr]
+    made._send = send
     running = Running(MadeStage(1), 5)  # type: ignore[arg-type]
     envelope = Envelope("alert-state/1", "~alert/0", "live", 60, 0, 1)
     outgoing = [Outgoing(topic, 0, envelope, b"[]", b"key") for topic in (ALERT_STATE, ALERT_STATE, NOTIFICATION)]
@@ -142,11 +142,11 @@ def test_nothing_is_told_of_a_condition_before_it_is_known_how_it_stands() -> No
     async def run() -> None:
         await made._publish_step(running, Step(outgoing, CommitPoint(6, "closed")))
         await made._publish_step(running, Step(outgoing[-1:], None))
-        assert published == ["t.alert-state.v1"] * 2, "the partition goes on meanwhile"
+        assert published == [ALERT_STATE] * 2, "the partition goes on meanwhile"
         for sent in waiting[:2]:
             for _ in range(10):
                 await asyncio.sleep(0)
-            assert "t.notification.v1" not in published
+            assert NOTIFICATION not in published
             sent.set_result(None)
         await until(lambda: len(published) == 4)
         assert running.ripe() is None

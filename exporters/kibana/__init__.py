@@ -1,0 +1,1 @@
+"""Kibana: data views, dashboards and saved searches over what the exporter keeps in Elasticsearch."""

@@ -1,0 +1,1 @@
+"""What Kibana does with a saved object, done here because no Kibana runs in tests."""
