@@ -61,6 +61,7 @@ def command(
     """
     from tapline.commands.capturing import capture, print_summaries, settings_for
     from tapline.commands.folders import are_folders, watch
+    from tapline.packets import EnabledPacketScripts
 
     state: State = ctx.obj
     if for_packet_scripts is not None:
@@ -70,6 +71,8 @@ def command(
         return
     if are_folders(captures):
         settings = settings_for(state.configuration, captures, depth=depth, engine=engine, flows=flows)
+        if EnabledPacketScripts(state.configuration.workers, ()).find():
+            click.echo("tapline: packet scripts do not see the files of folders: capture those for them", err=True)
         watch(state.configuration, captures, settings, metrics_port=metrics_port, as_json=as_json)
         return
     summaries = capture(
