@@ -83,6 +83,9 @@ def capture(engine: str, source: str, network: str, bootstrap: str) -> None:
                     raise SystemExit("the network cannot be entered: run this as root")
         observation, sources = open_capture(source, settings)
         node = CaptureNode(observation, sources, publisher)
+        if network:
+            # Only what the publisher has connected before reaches Kafka from there.
+            node._find_place = lambda: None  # type: ignore[method-assign]  # noqa: SLF001
         thread = threading.Thread(target=node.run)
         thread.start()
         over = threading.Event()

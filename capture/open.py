@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Callable
 from hashlib import file_digest
 from pathlib import Path
 from typing import Final
@@ -53,12 +54,17 @@ WITHOUT_PACKETS: Final = (*LINES, *DATAGRAMS, *STORED, *ASKED, *TRAPS)
 """What the names of sources begin with that read no packets."""
 
 
+PacketSources = Callable[[Observation, str], Source]
+"""Makes the source that shows what is observed, at this path or interface, to packet scripts."""
+
+
 def open_capture(
     path_or_interface: str,
     settings: CaptureSettings,
     *,
     progress: Progress | None = None,
     kafka: KafkaSettings | None = None,
+    packets: PacketSources | None = None,
     fanout: Fanout | None = None,
 ) -> tuple[Observation, list[Source]]:
     """What to observe, and the sources to run for it: flows, and deep also resources and documents.
@@ -70,10 +76,12 @@ def open_capture(
     ``kafka``: ``netflow:kafka:TOPIC``, ``eve:kafka:TOPIC``, or into files: ``nfdump:FILE``, ``argus:FILE`` or a folder
     of them, what is asked: ``host:`` for this machine, ``docker:`` for its containers, ``snmp:`` for the devices of the
     configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is called with the bytes read of a
-    file; with a ``fanout`` an interface is shared with other processes. Where tshark is to be used and missing,
-    ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
+    file. With a ``fanout`` an interface is shared with other processes. ``packets`` makes a further source of an
+    interface or a stream, for scripts that see packets; a file can be read once more for those. Where tshark is to be
+    used and missing, ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of
+    these.
     """
-    observation, sources = _open(path_or_interface, settings, progress, kafka, fanout)
+    observation, sources = _open(path_or_interface, settings, progress, kafka, packets, fanout)
     return observation, enriched(sources, settings.enrichment, settings.docker.socket)
 
 
@@ -82,6 +90,7 @@ def _open(
     settings: CaptureSettings,
     progress: Progress | None,
     kafka: KafkaSettings | None,
+    packets: PacketSources | None,
     fanout: Fanout | None,
 ) -> tuple[Observation, list[Source]]:
     if path_or_interface.startswith(FOLDER):
@@ -118,16 +127,20 @@ def _open(
                 raise TaplineError(f"{path_or_interface} does not exist: check the path")
             check_interface(path_or_interface)
         observation = observe_live(node, path_or_interface, started, fanout.member if fanout else 0)
-        return observation, _engines(observation, [path_or_interface] * 2, settings, progress, fanout, deep=deep)
+        engines = _engines(observation, [path_or_interface] * 2, settings, progress, fanout, deep=deep)
+        return observation, [*engines, packets(observation, path_or_interface)] if packets else engines
     check_readable(path_or_interface)
     if path_or_interface == STANDARD_INPUT or not stat.S_ISREG(Path(path_or_interface).stat().st_mode):
         name = "standard input" if path_or_interface == STANDARD_INPUT else path_or_interface
         observation = observe_stream(node, name, started)
-        if not deep or settings.flows == "suricata":
+        readers = 1 if not deep or settings.flows == "suricata" else 2
+        if readers == 1 and packets is None:
             return observation, _engines(observation, [path_or_interface], settings, progress, deep=deep)
-        spread = Spread(path_or_interface, 2)
+        spread = Spread(path_or_interface, readers + (packets is not None))
         spread.open()
-        return observation, [spread, *_engines(observation, spread.paths, settings, progress, deep=True)]
+        engines = _engines(observation, spread.paths, settings, progress, deep=deep)
+        further = [packets(observation, spread.paths[-1])] if packets else []
+        return observation, [spread, *engines, *further]
     with Path(path_or_interface).open("rb") as file:
         sha256 = file_digest(file, "sha256").hexdigest()
     observation = observe_file(node, Path(path_or_interface).name, sha256)

@@ -71,6 +71,16 @@ class EveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     positions: str = ".tapline/positions"
 
 
+class PacketScriptSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.packet_scripts:`` block: packets for scripts.
+
+    ``packets_per_tshark`` is after how many packets of an interface or a stream another tshark takes the place of the
+    one that runs, since that keeps something of all it has seen.
+    """
+
+    packets_per_tshark: Annotated[int, Meta(ge=100, le=1 << 31)] = 200_000
+
+
 class SuricataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture.suricata:`` block: the Suricata that a node starts.
 
@@ -94,10 +104,11 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
     ``fanout`` is how many processes share the packets of an interface, each those of other flows.
     ``tunnels`` says which packet counts where one carries another: the ``inner``, whose flow names the tunnel as
-    well, or the ``outer``. ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for
-    lines instead of packets, ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell
-    of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``folder`` is
-    for folders of capture files, ``enrichment`` is what is known of flows' ends.
+    well, or the ``outer``.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
+    ``suricata`` is for that engine, ``packet_scripts`` for packets that scripts see, ``flow_exports`` for flows that
+    routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for
+    its daemon; ``folder`` is for folders of capture files, ``enrichment`` is what is known of flows' ends.
     """
 
     node: str = ""
@@ -121,6 +132,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     eve: EveSettings = field(default_factory=EveSettings)
     suricata: SuricataSettings = field(default_factory=SuricataSettings)
+    packet_scripts: PacketScriptSettings = field(default_factory=PacketScriptSettings)
 
     @property
     def node_name(self) -> str:

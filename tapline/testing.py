@@ -19,7 +19,6 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from capture.feed import CaptureFeed
-from capture.open import open_capture
 from capture.settings import CaptureSettings
 from tapline.script import Script
 from tapline.trial import HookCalls, LineWriter, MadeRecords, Trial, capture_settings, scripts_of, with_params
@@ -87,9 +86,9 @@ def run(
     trial = Trial(loaded, _Collector(result), partitions=partitions, settings=WorkersSettings(policy=[]))
     with closing(LineWriter(result.printed.append)) as prints, redirect_stdout(prints), trial:
         for capture in captures:
-            observation, sources = open_capture(str(capture), settings)
-            with CaptureFeed(observation, sources, trial.partitions) as feed:
-                trial.feed(feed)
+            for feed in trial.feeds(str(capture), settings):
+                with feed:
+                    trial.feed(feed)
         if records:
             made = MadeRecords(records)
             with CaptureFeed(made.observation(), [made], trial.partitions) as feed:

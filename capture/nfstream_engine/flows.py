@@ -23,7 +23,7 @@ _UNSEEN: Final = Application(name="Unknown", category="Unspecified")
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
-_TRANSPORTS: Final = {
+TRANSPORTS: Final = {
     0: "hopopt", 1: "icmp", 2: "igmp", 4: "ipv4", 6: "tcp", 8: "egp", 9: "igp", 17: "udp", 27: "rdp", 33: "dccp",
     41: "ipv6", 43: "ipv6-route", 44: "ipv6-frag", 46: "rsvp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp",
     59: "ipv6-nonxt", 60: "ipv6-opts", 88: "eigrp", 89: "ospf", 94: "ipip", 97: "etherip", 98: "encap", 103: "pim",
@@ -335,7 +335,7 @@ class FlowCache:
             destination_ip=inet_ntop(family, header.destination),
             source_port=int.from_bytes(header.ports[:2], "big") if has_ports else 0,
             destination_port=int.from_bytes(header.ports[2:], "big") if has_ports else 0,
-            transport=_TRANSPORTS.get(header.protocol) or f"protocol-{header.protocol}",
+            transport=TRANSPORTS.get(header.protocol) or f"protocol-{header.protocol}",
             protocol_number=header.protocol,
             vlan_id=header.vlan,
             record=kind,

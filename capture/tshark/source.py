@@ -23,7 +23,7 @@ from capture.tshark.http import Http1
 from capture.tshark.http2 import Http2
 from capture.tshark.logins import HttpLogins, Logins
 from capture.tshark.minting import Mint
-from capture.tshark.process import Pipeline
+from capture.tshark.process import Pipeline, reason_of
 from capture.tshark.program import Program, find_tshark
 from capture.tshark.renewing import RenewedPipeline
 from capture.tshark.smb import Smb
@@ -43,15 +43,19 @@ _FRAMES: Final = 1 << 40
 """More frames than a tshark sees."""
 
 _TICK_SECONDS: Final = 1.0
-_GRACE: Final = 5_000_000
+GRACE: Final = 5_000_000
 """How many microseconds a live frame may take to come out of tshark and still count in its own window."""
 
-_PERMISSION_HINT: Final = " Run as root, or: setcap cap_net_raw,cap_net_admin=ep $(command -v dumpcap)"
+PERMISSION_HINT: Final = " Run as root, or: setcap cap_net_raw,cap_net_admin=ep $(command -v dumpcap)"
 _LOGIN_LAYERS: Final = frozenset(name.replace(".", "_") for name in (*logins.FIELDS, "ftp.request.command"))
 _INDEX_LINE: Final = b'{"index":'
-_CUT_SHORT = re.compile(r"cut short|damaged or corrupt|corrupted data")
+CUT_SHORT: Final = re.compile(r"cut short|damaged or corrupt|corrupted data")
+"""What tshark says of a file that is damaged or ends early."""
+
+DROPPED: Final = re.compile(r"Packets received/dropped on interface .*: \d+/(\d+)")
+"""What dumpcap says at its end of the packets that it did not get."""
+
 _AWAY = re.compile(r"no longer (attached|running)")
-_DROPPED = re.compile(r"Packets received/dropped on interface .*: \d+/(\d+)")
 
 
 class _Line(Content, frozen=True):
@@ -269,7 +273,7 @@ class TsharkSource:
 
         def tick() -> None:
             while not self._over.wait(_TICK_SECONDS):
-                self._enter(sink, window_of(time.time_ns() // 1000 - _GRACE))
+                self._enter(sink, window_of(time.time_ns() // 1000 - GRACE))
 
         ticker = threading.Thread(target=tick, name="tshark-windows", daemon=True)
         ticker.start()
@@ -278,7 +282,7 @@ class TsharkSource:
     def _note_missed(self, said: list[str]) -> None:
         for line in said:
             # Not "dropped": those are the packets that flows lack.
-            if (missed := _DROPPED.search(line)) and missed[1] != "0":
+            if (missed := DROPPED.search(line)) and missed[1] != "0":
                 self._counts["missed.kernel"] += int(missed[1])
 
     def _judge(self, endings: list[tuple[int, list[str]]]) -> bool:
@@ -291,11 +295,11 @@ class TsharkSource:
         for code, said in endings:
             if code == 0 or self._stopped.is_set():
                 continue
-            reason = _reason(code, said).replace(self._input, self._observation.observation_point)
+            reason = reason_of(code, said).replace(self._input, self._observation.observation_point)
             if self._live:
-                hint = _PERMISSION_HINT if "permission" in reason else ""
+                hint = PERMISSION_HINT if "permission" in reason else ""
                 raise TaplineError(f"cannot capture on {self._input}: {reason}{hint}")
-            if any(_CUT_SHORT.search(line) for line in said):
+            if any(CUT_SHORT.search(line) for line in said):
                 self._counts["truncated.input"] += 1
                 raise CutShort(f"{self._observation.observation_point} is damaged or ends early: {reason}")
             raise TaplineError(f"cannot read {self._observation.observation_point}: {reason}")
@@ -303,11 +307,3 @@ class TsharkSource:
 
 
 _decoder = msgspec.json.Decoder(_Line)
-
-
-def _reason(code: int, said: list[str]) -> str:
-    """The line that says why, without the program's name before it."""
-    if not said:
-        return f"tshark was ended by signal {-code}" if code < 0 else f"tshark left with exit code {code}"
-    line = next((line for line in said if line.startswith(("tshark:", "dumpcap:"))), said[-1])
-    return line.partition(": ")[2] or line

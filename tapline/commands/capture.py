@@ -24,6 +24,7 @@ from tapline.commands.state import State
     type=click.Choice(["nfstream", "suricata"]),
     help="What flows are from; suricata is that engine alone (default: capture.flows).",
 )
+@click.option("--for-packet-scripts", metavar="OBSERVATION", hidden=True, help="Be the process of packet scripts.")
 @click.option("--metrics-port", type=int, default=-1, help="Port of /metrics (0: a free one, -1, the default: none).")
 @click.option("--json", "as_json", is_flag=True, help="The summary of each source as one JSON object a line.")
 @click.option("--member", type=int, default=0, hidden=True, help="Be this one of the processes that share interfaces.")
@@ -36,6 +37,7 @@ def command(
     depth: str | None,
     engine: str | None,
     flows: str | None,
+    for_packet_scripts: str | None,
     metrics_port: int,
     as_json: bool,
     member: int,
@@ -46,7 +48,7 @@ def command(
     A source is a capture file, - for standard input, an interface, or one of those below.
     Files are read one after the other, interfaces and what listens all at once until SIGTERM; so are the complete
     capture files of a folder, and what is left there later. Reading a file again adds
-    nothing; one that was interrupted is completed by reading it again.
+    nothing; one that was interrupted is completed by reading it again. Packet scripts that are enabled run here.
 
     \b
     tapline capture monday.pcap tuesday.pcapng
@@ -64,13 +66,21 @@ def command(
     from tapline.commands.capturing import capture, print_summaries, settings_for
     from tapline.commands.folders import are_folders, watch
     from tapline.commands.sharing import is_shared, memberships, share
+    from tapline.packets import EnabledPacketScripts
 
     state: State = ctx.obj
-    configuration = state.configuration
-    if are_folders(captures):
-        settings = settings_for(configuration, captures, depth=depth, engine=engine, flows=flows)
-        watch(configuration, captures, settings, metrics_port=metrics_port, as_json=as_json)
+    if for_packet_scripts is not None:
+        from tapline.packets import run_for_capture
+
+        run_for_capture(for_packet_scripts, captures[0], state.configuration.capture, state.configuration.workers)
         return
+    if are_folders(captures):
+        settings = settings_for(state.configuration, captures, depth=depth, engine=engine, flows=flows)
+        if EnabledPacketScripts(state.configuration.workers, ()).find():
+            click.echo("tapline: packet scripts do not see the files of folders: capture those for them", err=True)
+        watch(state.configuration, captures, settings, metrics_port=metrics_port, as_json=as_json)
+        return
+    configuration = state.configuration
     if not member and is_shared(configuration.capture, captures):
         asked = (("--depth", depth), ("--engine", engine), ("--flows", flows))
         options = [part for option, value in asked if value for part in (option, value)]
@@ -85,6 +95,7 @@ def command(
     summaries = capture(
         configuration,
         captures,
+        state.arguments(),
         depth=depth,
         engine=engine,
         flows=flows,

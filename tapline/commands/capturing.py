@@ -23,6 +23,7 @@ from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
 from capture.open import ASKED, DATAGRAMS, LINES, RESUMED, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.packet_scripts import NAME as PACKETS
 from capture.packets.fanout import Fanout
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
@@ -37,6 +38,7 @@ from capture.zeek import NAME as ZEEK
 from tapline.commands.output import print_json, print_table
 from tapline.commands.progress import CaptureProgress
 from tapline.configuration import Configuration
+from tapline.packets import SCRIPTS_STREAM, EnabledPacketScripts
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 from tapline.process.printable import printable
@@ -70,6 +72,9 @@ _TOLD = frozenset({"lines", "records", "packets", "bytes", "readings", "traps"})
 """Counters that a summary has members for."""
 
 
+_Opened = tuple[str, Observation, list[Source]]
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
@@ -78,9 +83,10 @@ class Summary(Struct, frozen=True, kw_only=True):
     was read, ``traps`` what devices sent;
     ``ignored`` the packets that belong to no flow, the lines of other logs, or the records of exporters that are of no
     flow, and ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason.
-    ``packets`` of an exporter are its datagrams. ``bytes`` are those of all packets as on the wire, of lines or of
-    datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem`` says why it ended before its end; what
-    it came to until then was published. ``stream`` is empty for a folder: each of its files has one.
+    ``packets`` of an exporter are its datagrams, of packet scripts alone those that they were shown. ``bytes`` are
+    those of all packets as on the wire, of lines or of datagrams, ``flow_bytes`` of the packets that belong to a flow.
+    ``problem`` says why it ended before its end; what it came to until then was published. ``stream`` is empty for a
+    folder: each of its files has one.
     """
 
     source: str
@@ -103,6 +109,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 def capture(
     configuration: Configuration,
     captures: Sequence[str],
+    arguments: Sequence[str] = (),
     *,
     depth: str | None = None,
     engine: str | None = None,
@@ -113,6 +120,7 @@ def capture(
     """Publish each capture's records and say what became of each.
 
     ``fanouts`` are the parts of this process in interfaces that it shares with others.
+    ``arguments`` are the options of `tapline`, for the processes of packet scripts.
 
     :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
     there; one that breaks off later has a ``problem``, and the next one is read.
@@ -120,22 +128,27 @@ def capture(
     # Most of what is made for a record is gone with it: looking for rings in it costs a tenth of the time.
     gc.set_threshold(*_COLLECTED)
     settings = settings_for(configuration, captures, depth=depth, engine=engine, flows=flows)
+    scripts = EnabledPacketScripts(configuration.workers, arguments)
+    packets = scripts.source if scripts.find() else None
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
-        opened = [
-            (
+        opened: list[_Opened] = []
+        for name in captures:
+            fanout = fanouts.get(name)
+            # Packet scripts see all packets of an interface: one of those that share it runs them.
+            one = fanout is None or fanout.member == 1
+            observation, sources = open_capture(
                 name,
-                *open_capture(
-                    name,
-                    settings,
-                    progress=progress.reader(name),
-                    kafka=configuration.kafka,
-                    fanout=fanouts.get(name),
-                ),
+                settings,
+                progress=progress.reader(name),
+                kafka=configuration.kafka,
+                fanout=fanout,
+                packets=packets if one else None,
             )
-            for name in captures
-        ]
+            opened.append((name, observation, sources))
+            if packets is not None and observation.is_file and not name.startswith(WITHOUT_PACKETS):
+                opened.append((name, *scripts.of_file(observation, name)))
         live = [observation.stream == LIVE for _, observation, _ in opened]
         if any(live) and not all(live):
             raise TaplineError("files and interfaces cannot be captured together: run one command for each")
@@ -196,12 +209,11 @@ def _amount(summary: Summary, unit: str) -> str:
         return f"{summary.events.get('folder.files', 0):,} files"
     if summary.source.startswith(ASKED):
         return f"{summary.readings:,} readings"
+    if SCRIPTS_STREAM in summary.stream:
+        return f"{summary.packets:,} packets for scripts"
     if summary.source.startswith(TRAPS):
         return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
     return f"{summary.lines if unit in {'lines', 'records'} else summary.packets:,} {unit}, {summary.bytes:,} bytes"
-
-
-_Opened = tuple[str, Observation, list[Source]]
 
 
 def _one_by_one(
@@ -305,7 +317,8 @@ def summary_of(name: str, node: CaptureNode, dropped_before: dict[str, int], pro
         source=name,
         stream=node.observation.stream,
         node=node.observation.producer,
-        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS)),
+        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS))
+        or node.counts[PACKETS, "shown"],
         bytes=sum(node.counts[source, "bytes"] for source in (engine, *_WITH_BYTES)),
         lines=sum(node.counts[source, "lines"] for source in _OF_LINES)
         + sum(node.counts[source, "records"] for source in STORED),

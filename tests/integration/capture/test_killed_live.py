@@ -46,6 +46,8 @@ with KafkaPublisher(msgspec.json.decode(sys.argv[1], type=KafkaSettings), live=T
         raise SystemExit("the network cannot be entered")
     observation, sources = open_capture(sys.argv[3], CaptureSettings(node="node", depth="light"))
     node = CaptureNode(observation, sources, publisher)
+    # Only what the publisher has connected before reaches Kafka from here.
+    node._find_place = lambda: None
     threading.Thread(target=lambda: (sys.stdin.read(), node.stop()), daemon=True).start()
     node.run()
     ignored = sum(many for (_, name), many in node.counts.items() if "ignored." in name)
