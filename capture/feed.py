@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from queue import Empty, Full, Queue
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from capture.node import CaptureNode
 from capture.source import Observation, Sink, Source
 from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.codec import Envelope, Headers, open_envelope
+from topics.errors import TaplineError
 from topics.records import WINDOW_SECONDS, Record
 
 Message = tuple[Topic, int, Envelope, bytes]
 """Topic, partition, envelope and body."""
+
+T = TypeVar("T")
 
 _QUEUE: Final = 16
 _AHEAD: Final = 5 * WINDOW_SECONDS
@@ -23,6 +27,26 @@ _AHEAD: Final = 5 * WINDOW_SECONDS
 
 _WAIT: Final = 0.2
 _ORDER: Final = {topic.kind: number for number, topic in enumerate(CAPTURED)}
+
+
+class _Call:
+    """A function for the reader's thread, and what becomes of it."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self.future: Future[Any] = Future()
+
+    def run(self) -> None:
+        try:
+            self.future.set_result(self._function())
+        except BaseException as error:
+            self.future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+
+
+_Item = Message | _Call | None
+"""A message, something to do, or the end."""
 
 
 class CaptureFeed:
@@ -37,7 +61,7 @@ class CaptureFeed:
     def __init__(self, observation: Observation, sources: Sequence[Source], partitions: Mapping[str, int]) -> None:
         ordered = observation.is_file and len(sources) > 1
         self._stopped = threading.Event()
-        self._queue: Queue[Message | None] = Queue(_QUEUE)
+        self._queue: Queue[_Item] = Queue(_QUEUE)
         publisher = _Publisher(partitions, self._queue, self._stopped, by_window=ordered)
         pace = _Pace(self._stopped, [source.name for source in sources])
         paced = [_PacedSource(source, pace) for source in sources] if ordered else sources
@@ -68,9 +92,31 @@ class CaptureFeed:
                 continue
             if message is None:
                 break
+            if isinstance(message, _Call):
+                message.run()
+                continue
             yield message
         if self._error is not None:
             raise self._error
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Have the thread that reads the messages call this between two of them; what it returns or raises.
+
+        For a source, of which a part has to run there. :class:`TaplineError` when nobody reads any more.
+        """
+        call = _Call(function)
+        _put(self._queue, call, self._stopped)
+        while not call.future.done():
+            if self._stopped.is_set():
+                raise TaplineError("the capture is no longer read")
+            wait([call.future], _WAIT)
+        result: T = call.future.result()
+        return result
+
+    @property
+    def is_read(self) -> bool:
+        """False once nobody reads any more."""
+        return not self._stopped.is_set()
 
     def stop(self) -> None:
         """Have the sources finish; what they still put is yielded. To be called from any thread."""
@@ -81,12 +127,7 @@ class CaptureFeed:
             self.node.run()
         except BaseException as error:  # noqa: BLE001 - raised where the messages are read
             self._error = error
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(None, timeout=_WAIT)
-            except Full:
-                continue
-            return
+        _put(self._queue, None, self._stopped)
 
     def _drain(self) -> None:
         try:
@@ -100,7 +141,7 @@ class _Publisher:
     """A :class:`~capture.publisher.Publisher` that hands messages on, or holds those of a window until it ends."""
 
     def __init__(
-        self, partitions: Mapping[str, int], queue: Queue[Message | None], stopped: threading.Event, *, by_window: bool
+        self, partitions: Mapping[str, int], queue: Queue[_Item], stopped: threading.Event, *, by_window: bool
     ) -> None:
         self._partitions = partitions
         self._queue = queue
@@ -139,12 +180,17 @@ class _Publisher:
         """Every window has been handed on with its last marker."""
 
     def _put(self, message: Message) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(message, timeout=_WAIT)
-            except Full:
-                continue
-            return
+        _put(self._queue, message, self._stopped)
+
+
+def _put(queue: Queue[_Item], item: _Item, stopped: threading.Event) -> None:
+    """Wait for room, for as long as somebody reads."""
+    while not stopped.is_set():
+        try:
+            queue.put(item, timeout=_WAIT)
+        except Full:
+            continue
+        return
 
 
 def _place(message: Message) -> tuple[bool, int, int]:

@@ -20,6 +20,9 @@ PUBLISHED = Counter("tapline_capture_published_messages", "Messages that Kafka h
 WAITS = Counter("tapline_capture_waits", "Times a reader waited because the queue to Kafka was full")
 QUEUE = Gauge("tapline_capture_queue_messages", "Messages waiting for Kafka's acknowledgement")
 WINDOW = Gauge("tapline_capture_window", "The last window that was closed, in epoch seconds")
+INTERFACE_UP = Gauge(
+    "tapline_capture_interface_up", "1 while an interface can be captured, 0 while it is away", ["interface"]
+)
 ENTRIES = Gauge("tapline_capture_enrichment_entries", "Entries of a file that flows are enriched from", ["file"])
 WRITTEN = Gauge(
     "tapline_capture_enrichment_file_written_seconds",

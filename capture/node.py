@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from capture import metrics
-from capture.publisher import MAX_BYTES, Publisher, PublishError
-from capture.source import LIVE, CutShort, Observation, Source
+from capture.publisher import MAX_BYTES, Publisher, PublishError, Recalling
+from capture.source import LIVE, CutShort, Observation, Places, Source
 from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.codec import MAX_RECORDS, SNAPSHOT_SCHEMA, Envelope, encode
 from topics.errors import TaplineError
@@ -40,7 +40,8 @@ class CaptureNode:
 
     A window is closed when every source has advanced past it: its last records go out, then a
     marker to every partition of every captured topic. A live node also marks a window it does not have,
-    before its first record, to make itself known. The last marker of a stream says so; where
+    before its first record, to make itself known. One that was stopped and started within a minute begins
+    with the next window, since its last one is closed. The last marker of a stream says so; where
     nothing was read at all it is the marker of window 0. Dead letters and annotations are sent with their
     window's records; their topics have no markers.
 
@@ -62,6 +63,7 @@ class CaptureNode:
         self._windows: dict[int, dict[str, list[_Lane]]] = {}
         self._advanced = dict.fromkeys((source.name for source in sources), _NOT_YET)
         self._closed: int | None = None
+        self._first = 0
         self._dropped = 0
         self._errors: list[BaseException] = []
         self._done = threading.Event()
@@ -78,6 +80,7 @@ class CaptureNode:
         if self._streaming:
             flusher.start()
         if self._live:
+            self._find_place()
             self._announce()
         try:
             self._run_all()
@@ -103,7 +106,7 @@ class CaptureNode:
 
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
         with self._lock:
-            lanes = (self._windows.get(window) or self._open(window))[topic.kind]
+            lanes = (self._windows.get(window) or self._open(max(window, self._first)))[topic.kind]
             lane = lanes[partition_of(key, len(lanes))]
             records = lane.records
             if not records and self._streaming:
@@ -116,7 +119,7 @@ class CaptureNode:
         with self._lock:
             self._advanced[source] = window
             passed = min(self._advanced.values())
-            if self._live and passed > (self._closed or 0) and passed not in self._windows:
+            if self._live and passed > (self._closed or 0) and passed >= self._first and passed not in self._windows:
                 # A node that sees nothing still says that it looks.
                 self._open(passed)
             self._close_up_to(passed)
@@ -127,15 +130,27 @@ class CaptureNode:
             self.counts[source, counter] += amount
         metrics.count(source, counter, amount)
 
-    def confirm(self) -> bool:
-        """Send what waits, and return when Kafka has it; False where something was dropped since the node began."""
+    @property
+    def confirms(self) -> bool:
+        """True where what is published can be read back."""
+        return isinstance(self._publisher, Recalling)
+
+    def confirm(self) -> Places | None:
+        """Send what waits, and return when Kafka has it; None where something was dropped since the node began."""
+        assert isinstance(self._publisher, Recalling)
         with self._lock:
             for window in self._windows.values():
                 for lanes in window.values():
                     for lane in lanes:
                         self._send(lane)
-            self._publisher.flush()
-            return not self._dropped
+            places = self._publisher.confirm()
+            return None if self._dropped else places
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+        """The ids of what other runs published at these places or after them; this run's own are none."""
+        assert isinstance(self._publisher, Recalling)
+        own = self.observation.producer
+        return self._publisher.published(places, lambda producer: producer != own and is_ours(producer))
 
     def _run_all(self) -> None:
         if len(self._sources) == 1:
@@ -166,11 +181,20 @@ class CaptureNode:
                 self.stop()
 
     def _open(self, window: int) -> dict[str, list[_Lane]]:
+        if window in self._windows:
+            return self._windows[window]
         lanes = self._windows[window] = {
             topic.kind: [_Lane(topic, number, window) for number in range(self._publisher.partitions(topic))]
             for topic in (*CAPTURED, *UNMARKED)
         }
         return lanes
+
+    def _find_place(self) -> None:
+        """Begin behind the window that an earlier run has ended with: it is closed, what came to it would be late."""
+        if isinstance(self._publisher, Recalling):
+            runs = f"{self.observation.producer.rpartition('#')[0]}#"
+            last = self._publisher.ended(lambda producer: producer.startswith(runs))
+            self._first = last + WINDOW_SECONDS if last >= 0 else 0
 
     def _announce(self) -> None:
         """Make the node known before its first record, so that no window of the stream closes without it."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, Protocol, Self
+from itertools import count
+from typing import Final, Protocol, Self, runtime_checkable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from capture import metrics
+from capture.published import ended_between, ends_of, ids_between, offset_since
+from capture.source import Places
 from topics.admin import connect
-from topics.catalog import CAPTURED, UNMARKED, Topic
+from topics.catalog import ALERT, CAPTURED, UNMARKED, Topic
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
@@ -23,6 +27,10 @@ _LIVE_WAIT: Final = 5.0
 _STALLED: Final = 300.0
 _LIVE_STALLED: Final = 120.0
 _LIVE_FLUSH: Final = 25.0
+_FLUSH: Final = 0.05
+_LATELY: Final = 300.0
+"""Seconds in which an earlier run may have ended whose last window is not over."""
+
 _FOREVER_MS: Final = 2_147_483_647
 _LIVE_TIMEOUT_MS: Final = 300_000
 
@@ -52,6 +60,23 @@ class Publisher(Protocol):
         """Wait until everything handed over is acknowledged."""
 
 
+@runtime_checkable
+class Recalling(Protocol):
+    """A publisher that can say where its messages are, and read back those of before."""
+
+    def confirm(self) -> Places | None:
+        """Wait until everything handed over before is acknowledged; None where Kafka did not take some of it.
+
+        Later messages will stand at these places or after them.
+        """
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+        """The ids of the records at these places or after them whose producer is ``is_ours``, up to now."""
+
+    def ended(self, is_ours: Callable[[str], bool]) -> int:
+        """The latest window that a producer that ``is_ours`` has marked lately as its last; -1 for none."""
+
+
 class KafkaPublisher:
     """An idempotent producer with a bounded queue.
 
@@ -77,6 +102,11 @@ class KafkaPublisher:
         self._delivered = 0
         self._overflowing = False
         self._error = ""
+        self._lost = False
+        self._numbers = count()
+        self._lock = threading.Lock()
+        self._under_way: dict[int, None] = {}
+        self._reached: dict[tuple[str, int], int] = {}
 
     def __enter__(self) -> Self:
         _, metadata = connect(self._settings)
@@ -114,6 +144,20 @@ class KafkaPublisher:
         return self._partitions[topic.kind]
 
     def send(self, topic: Topic, partition: int, value: bytes, headers: list[tuple[str, bytes]], records: int) -> bool:
+        number = next(self._numbers)
+        with self._lock:
+            self._under_way[number] = None
+        taken = False
+        try:
+            taken = self._send(topic, partition, value, headers, records, number)
+        finally:
+            if not taken:
+                self._arrived(number)
+        return taken
+
+    def _send(
+        self, topic: Topic, partition: int, value: bytes, headers: list[tuple[str, bytes]], records: int, number: int
+    ) -> bool:
         producer = self._running()
         began = seen_at = time.monotonic()
         seen = self._delivered
@@ -124,7 +168,7 @@ class KafkaPublisher:
                     value=value,
                     partition=partition,
                     headers=headers,  # type: ignore[arg-type]
-                    on_delivery=partial(self._on_delivery, records),
+                    on_delivery=partial(self._on_delivery, records, number),
                 )
             except BufferError:
                 metrics.WAITS.inc()
@@ -161,17 +205,67 @@ class KafkaPublisher:
         self._raise_error()
 
     def flush(self) -> None:
+        self._wait(next(self._numbers))
+        self._raise_error()
+
+    def confirm(self) -> Places | None:
+        self.flush()
+        if not self._reached:
+            # What comes next to a partition that has nothing of ours comes after what it has now.
+            self._reached = dict.fromkeys(self._all(), 0) | ends_of(self._settings, self._all())
+        if self._lost:
+            return None
+        with self._lock:
+            return {
+                kind: [self._reached[name, partition] for partition in range(self._partitions[kind])]
+                for kind, name in self._names.items()
+            }
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+        # What a run of before had under way is there, or never will be, once something that was sent now is.
+        self.flush()
+        begins = {(self._names[kind], partition): offset for kind, partition, offset in self._known(places)}
+        return ids_between(self._settings, begins, ends_of(self._settings, list(begins)), is_ours)
+
+    def ended(self, is_ours: Callable[[str], bool]) -> int:
+        # Markers are in every partition of every topic: of alerts there are the fewest.
+        place = (self._names[ALERT.kind], 0)
+        begin = offset_since(self._settings, place, _LATELY)
+        if begin is None:
+            return -1
+        return ended_between(self._settings, place, begin, ends_of(self._settings, [place])[place], is_ours)
+
+    def _known(self, places: Places) -> Iterator[tuple[str, int, int]]:
+        for kind, offsets in places.items():
+            for partition in range(self._partitions.get(kind, 0)):
+                # A partition that was added since has nothing of before.
+                yield kind, partition, offsets[partition] if partition < len(offsets) else 0
+
+    def _all(self) -> list[tuple[str, int]]:
+        return [(name, partition) for kind, name in self._names.items() for partition in range(self._partitions[kind])]
+
+    def _wait(self, until: int) -> None:
+        """Return when the messages numbered below have been acknowledged; others may go on sending."""
         producer = self._running()
         seen, seen_at = self._delivered, time.monotonic()
-        while producer.flush(0.5):
+        while self._oldest(until) < until:
+            producer.flush(_FLUSH)
             self._raise_error()
             now = time.monotonic()
             if self._delivered != seen:
                 seen, seen_at = self._delivered, now
             if now - seen_at > (_LIVE_FLUSH if self._live else _STALLED):
                 raise self._stalled()
-        metrics.QUEUE.set(0)
-        self._raise_error()
+        metrics.QUEUE.set(len(producer))
+
+    def _oldest(self, otherwise: int) -> int:
+        """The number of the oldest message that is under way."""
+        with self._lock:
+            return next(iter(self._under_way), otherwise)
+
+    def _arrived(self, number: int) -> None:
+        with self._lock:
+            del self._under_way[number]
 
     def _running(self) -> Producer:
         if self._producer is None:
@@ -186,17 +280,27 @@ class KafkaPublisher:
         where = self._settings.bootstrap
         return PublishError(f"Kafka at {where} takes nothing any more: see `tapline status`, then run this again")
 
-    def _on_delivery(self, records: int, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(self, records: int, number: int, error: KafkaError | None, message: Message) -> None:
+        self._arrived(number)
         if error is None:
             self._delivered += 1
+            self._note(message)
             metrics.PUBLISHED.inc()
             return
-        if error.code() == KafkaError._PURGE_QUEUE:  # noqa: SLF001 - the library's public constant
+        if error.code() in {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}:  # noqa: SLF001 - public constants
             return
+        self._lost = True
         metrics.DROPPED.labels("delivery").inc(records)
         _log.error("Kafka did not take a message for %s: %s", message.topic(), error.str())
         if not self._live:
             self._error = f"Kafka did not take a message for {message.topic()} ({error.str()}): run this again"
+
+    def _note(self, message: Message) -> None:
+        """Remember where a message came to stand."""
+        name, partition, offset = message.topic(), message.partition(), message.offset()
+        if self._reached and name is not None and partition is not None and offset is not None:
+            with self._lock:
+                self._reached[name, partition] = max(self._reached[name, partition], offset + 1)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from capture.containers.settings import DockerSettings
 from capture.enrichment.settings import EnrichmentSettings
+from capture.folder.settings import FolderSettings
 from capture.host.settings import HostSettings
 from capture.snmp.settings import SnmpSettings
 
@@ -70,6 +71,16 @@ class EveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     positions: str = ".tapline/positions"
 
 
+class PacketScriptSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.packet_scripts:`` block: packets for scripts.
+
+    ``packets_per_tshark`` is after how many packets of an interface or a stream another tshark takes the place of the
+    one that runs, since that keeps something of all it has seen.
+    """
+
+    packets_per_tshark: Annotated[int, Meta(ge=100, le=1 << 31)] = 200_000
+
+
 class SuricataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ``capture.suricata:`` block: the Suricata that a node starts.
 
@@ -86,15 +97,18 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``node`` names this capture node in every record; empty means the host's name. ``depth`` is
     ``light`` (flows) or ``deep`` (also resources and documents, where what makes them is installed): the
-    ``engine`` ``tshark`` or ``suricata``; ``auto`` is tshark. ``flows`` says what flows are from: ``nfstream``, or
-    ``suricata`` to have that engine alone.
+    ``engine`` ``tshark`` or ``suricata``; ``auto`` is Suricata where 7 or later is installed, else tshark. ``flows``
+    says what flows are from: ``nfstream``, or ``suricata`` to have that engine alone.
     ``idle_timeout`` is how many seconds without a packet end a flow, ``max_flows`` how many may go on
     at once (4 KB each) before the oldest is ended for a new one. ``filter`` (BPF syntax),
     ``promiscuous`` and ``snaplen`` (bytes kept of a packet) are for live interfaces.
+    ``fanout`` is how many processes share the packets of an interface, each those of other flows.
+    ``tunnels`` says which packet counts where one carries another: the ``inner``, whose flow names the tunnel as
+    well, or the ``outer``.
     ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
-    ``suricata`` is for that engine, ``flow_exports`` for flows that routers and switches tell of, ``snmp`` for devices
-    that are asked, ``host`` for the machine itself, ``docker`` for its daemon; ``enrichment`` is what is known of
-    flows' ends.
+    ``suricata`` is for that engine, ``packet_scripts`` for packets that scripts see, ``flow_exports`` for flows that
+    routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for
+    its daemon; ``folder`` is for folders of capture files, ``enrichment`` is what is known of flows' ends.
     """
 
     node: str = ""
@@ -106,15 +120,19 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     filter: str = ""
     promiscuous: bool = True
     snaplen: Annotated[int, Meta(ge=64, le=262144)] = 262144
+    fanout: Annotated[int, Meta(ge=1, le=64)] = 1
+    tunnels: Literal["inner", "outer"] = "inner"
     queue_megabytes: Annotated[int, Meta(ge=16, le=2048)] = 64
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     flow_exports: FlowExportSettings = field(default_factory=FlowExportSettings)
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     host: HostSettings = field(default_factory=HostSettings)
     docker: DockerSettings = field(default_factory=DockerSettings)
+    folder: FolderSettings = field(default_factory=FolderSettings)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     eve: EveSettings = field(default_factory=EveSettings)
     suricata: SuricataSettings = field(default_factory=SuricataSettings)
+    packet_scripts: PacketScriptSettings = field(default_factory=PacketScriptSettings)
 
     @property
     def node_name(self) -> str:

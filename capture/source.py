@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -9,6 +10,9 @@ from msgspec import Struct
 from topics.catalog import Topic
 from topics.errors import TaplineError
 from topics.records import WINDOW_SECONDS, Record
+
+Places = dict[str, list[int]]
+"""Places in the topics: of each kind, the offset in each partition."""
 
 LIVE = "live"
 """The stream of everything read live."""
@@ -48,9 +52,12 @@ def observe_file(node: str, name: str, sha256: str) -> Observation:
     return Observation(node=node, observation_point=name, stream=stream, identity=stream, producer=stream)
 
 
-def observe_live(node: str, interface: str, started: int) -> Observation:
-    """The observation of an interface by a node that started at this time (epoch microseconds)."""
-    producer = f"{node}/{interface}#{started}"
+def observe_live(node: str, interface: str, started: int, member: int = 0) -> Observation:
+    """The observation of an interface by a node that started at this time (epoch microseconds).
+
+    ``member`` is the number of its process among those that share the interface, 0 where it has it alone.
+    """
+    producer = f"{node}/{interface}.{member}#{started}" if member else f"{node}/{interface}#{started}"
     return Observation(node=node, observation_point=interface, stream=LIVE, identity=producer, producer=producer)
 
 
@@ -87,10 +94,25 @@ class Sink(Protocol):
 
 @runtime_checkable
 class Confirming(Protocol):
-    """A sink that can tell when what it was given is safe."""
+    """A sink that can tell when what it was given is safe, and what was safe before it began."""
 
-    def confirm(self) -> bool:
-        """Wait until everything put so far is where it has to go; False where some of it was dropped."""
+    @property
+    def confirms(self) -> bool:
+        """False where it cannot, as what it is given goes nowhere that lasts."""
+
+    def confirm(self) -> Places | None:
+        """Wait until everything put so far is where it has to go; None where some of it was dropped.
+
+        What is put from now on will stand at these places or after them.
+        """
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+        """The ids of the records at these places or after them whose producer is ``is_ours``, up to now."""
+
+
+def confirming(sink: Sink) -> Confirming | None:
+    """The sink as one that confirms; None where it does not."""
+    return sink if isinstance(sink, Confirming) and sink.confirms else None
 
 
 class Source(Protocol):

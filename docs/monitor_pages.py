@@ -42,6 +42,7 @@ MONITORS: Final = (
     MonitorPage("resource-monitor", monitors.ResourceMonitor, "Resource monitor"),
     MonitorPage("full-text-monitor", monitors.FullTextMonitor, "Full text monitor"),
     MonitorPage("flow-tracker", monitors.FlowTracker, "Flow tracker"),
+    MonitorPage("packet-monitor", monitors.PacketMonitor, "Packet monitor"),
 )
 CHECKS: Final = (
     MonitorPage("flow-check", checks.FlowCheck, "Flow check", (checks.FlowStatus,)),
@@ -145,7 +146,11 @@ def _monitor_page(page: MonitorPage) -> str:
     shared = "all checks: [the check](check.md)" if is_check else "all scripts: [the script](script.md)"
     lines += [f"What it shares with {shared}.\n"]
     lines += _attributes(monitor) + _hooks(monitor)
-    own = [(name, call) for name, call in _public(monitor) if not _is_hook(name, monitor)] if is_check else []
+    own = [
+        (name, call)
+        for name, call in _public(monitor)
+        if not _is_hook(name, monitor) and (is_check or isinstance(call, property))
+    ]
     lines += ["## What it can use\n"] if own else []
     lines += [line for name, call in own for line in _section(name, call)]
     for kind in page.also:

@@ -8,13 +8,13 @@ are named by the epoch seconds of their start.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
 from tapline.groups import Wanted
-from tapline.script import Script
-from topics.records import Alert, Document, Flow, Metric, Resource
+from tapline.script import Runtime, Script
+from topics.records import Alert, Document, Endpoints, Flow, Metric, Resource
 
 
 class Monitor(Script):
@@ -202,3 +202,42 @@ class FlowTracker(Monitor):
         0 or ``None`` leaves it out.
         """
         raise NotImplementedError
+
+
+class PacketRuntime(Runtime, Protocol):
+    """What a running packet script is given to speak to; see :mod:`workers.packet_monitor`."""
+
+    def ends(self) -> Endpoints:
+        """The ends of the packet at hand."""
+
+
+class PacketMonitor(Monitor):
+    """Sees packets, those that ``display_filter`` lets through, where they are captured.
+
+    The filter is one of Wireshark's (``dns.flags.rcode == 3``; ``frame`` is every packet) and has to be set; tshark
+    looks at the packets before Python does. There is one instance for each interface, file or stream that is captured.
+    What it emits is published as what a capture node makes, in the windows of the packets. It has no ``store`` and no
+    messages: nothing of it is kept over restarts.
+    """
+
+    display_filter: ClassVar[str] = ""
+
+    runtime: PacketRuntime
+
+    def on_packet(self, packet: Any) -> None:
+        """A packet as pyshark has it (``pyshark.packet.packet.Packet``), in the order in which packets were captured.
+
+        Its layers are attributes, and their fields are those of the filter without the name of the layer, with ``_``
+        for ``.``: ``packet.dns.qry_name`` is ``dns.qry.name``. They are numbers, texts and truth values, and lists
+        where a field occurs several times; one that is not there raises ``AttributeError``
+        (``packet.dns.get("qry_name")`` is ``None``).
+        """
+
+    @property
+    def ends(self) -> Endpoints:
+        """The ends of the flow of the packet at hand: what an alert, a resource, a document, a tag is about.
+
+        The flow is the one that the flow engine sees: of a tunnel the outermost. Of ARP they are the addresses it is
+        about, of what else is not IP there are none. There is no packet at hand but in :meth:`on_packet`.
+        """
+        return self.runtime.ends()

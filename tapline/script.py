@@ -279,10 +279,17 @@ class Script:
         self.edge(group, key, "Apps", flow.application or "Unknown")
         self.edge(group, key, "Ports", f"{flow.transport}/{flow.destination_port}")
 
-    def tag(self, flow: Flow, tag: str) -> None:
-        """Tag a flow: later hooks of this partition see it in ``flow.tags``, Elasticsearch as an annotation."""
-        check_record("flow", flow, Flow)
+    def tag(self, flow: Endpoints, tag: str) -> None:
+        """Tag a flow: later hooks of this partition see it in ``flow.tags``, Elasticsearch as an annotation.
+
+        The ends of a packet (``PacketMonitor.ends``) stand for their flow, by its community id.
+        """
         check_texts(tag=tag)
+        if type(flow) is Endpoints:
+            self._tag_ends(flow, tag)
+            return
+        check_record("flow", flow, Flow)
+        assert isinstance(flow, Flow)
         if tag in flow.tags:
             return
         ends = _ends(flow)
@@ -296,6 +303,11 @@ class Script:
             **ends,
         )
         force_setattr(flow, "tags", (*flow.tags, tag))
+
+    def _tag_ends(self, ends: Endpoints, tag: str) -> None:
+        if not ends.community_id:
+            raise ValueError("there is no flow to tag: the packet is not IP")
+        self._annotate("tag", (ends.community_id, tag), key=ends.community_id, value=tag, **_ends(ends))
 
     def send(self, subject: str, payload: Any) -> None:
         """Tell the scripts that subscribe to ``subject``, on every worker; ``payload`` is what JSON can hold."""

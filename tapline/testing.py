@@ -19,7 +19,6 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from capture.feed import CaptureFeed
-from capture.open import open_capture
 from capture.settings import CaptureSettings
 from tapline.script import Script
 from tapline.trial import HookCalls, LineWriter, MadeRecords, Trial, capture_settings, scripts_of, with_params
@@ -69,8 +68,9 @@ def run(
     Each capture, and the records together, is a stream of its own. ``records`` are flows, metrics, resources,
     documents or alerts; their times say which window they belong to. ``params`` maps a parameter
     (``max_bytes``, or ``ShortSSH.max_bytes``) to its value. Each partition has instances of the scripts
-    of its own. ``depth`` is ``light`` (flows) or ``deep`` (also resources and documents; needs tshark),
-    where it is not given the least that the scripts need. Checks are on, and nothing is read of the policy.
+    of its own. ``depth`` is ``light`` (flows) or ``deep`` (also resources and documents; needs tshark, which
+    reads captures here whatever else is installed), where it is not given the least that the scripts need.
+    Checks are on, and nothing is read of the policy.
 
     :class:`~topics.errors.TaplineError` when a script or a capture cannot be used. A hook that raises
     does not raise here: see :attr:`Result.errors`.
@@ -78,13 +78,17 @@ def run(
     given = [scripts] if isinstance(scripts, str | Path | type) else list(scripts)
     loaded = with_params(scripts_of(given), params or {})
     result = Result()
-    settings = capture_settings(CaptureSettings(node="test"), loaded, depth) if captures else CaptureSettings()
+    settings = (
+        capture_settings(CaptureSettings(node="test", engine="tshark"), loaded, depth)
+        if captures
+        else CaptureSettings()
+    )
     trial = Trial(loaded, _Collector(result), partitions=partitions, settings=WorkersSettings(policy=[]))
     with closing(LineWriter(result.printed.append)) as prints, redirect_stdout(prints), trial:
         for capture in captures:
-            observation, sources = open_capture(str(capture), settings)
-            with CaptureFeed(observation, sources, trial.partitions) as feed:
-                trial.feed(feed)
+            for feed in trial.feeds(str(capture), settings):
+                with feed:
+                    trial.feed(feed)
         if records:
             made = MadeRecords(records)
             with CaptureFeed(made.observation(), [made], trial.partitions) as feed:

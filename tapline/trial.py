@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from io import TextIOBase
@@ -13,12 +13,15 @@ import msgspec
 from msgspec import Struct
 from prometheus_client import REGISTRY
 
-from capture.open import missing_tshark
+from capture.feed import CaptureFeed
+from capture.open import WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.packets.files import Progress
 from capture.settings import CaptureSettings
-from capture.source import Observation, Sink, observe_file, window_of
+from capture.source import Observation, Sink, Source, observe_file, window_of
 from tapline.checks import ResourceCheck
 from tapline.checks.base import Check
-from tapline.monitors import FullTextMonitor, ResourceMonitor
+from tapline.monitors import FullTextMonitor, PacketMonitor, ResourceMonitor
+from tapline.packets import TriedPackets, check_filters, has_packet_scripts, observe_packets
 from tapline.policy.effective import PolicyView
 from tapline.policy.model import CheckSettings
 from tapline.process.signals import told_apart
@@ -30,6 +33,7 @@ from topics.partitions import digest
 from topics.records import Alert, Document, Endpoints, Flow, Metric, Record, Resource
 from workers.counting.groups import GROUPS, SCORES
 from workers.environment import ScriptError
+from workers.packet_monitor import PacketCore
 from workers.pipeline import Message, Observer, Pipeline
 from workers.scripting.scripts import LoadedScript, ScriptSet, load_classes, load_files
 from workers.settings import WorkersSettings
@@ -95,6 +99,7 @@ class Trial:
         self._also = also
         # What a script prints here is what one wants to see: all of it.
         settings = msgspec.structs.replace(settings or WorkersSettings(), scripts=[], script_output_kb=_UNLIMITED_KB)
+        self._settings = settings
         self._pipeline = Pipeline(
             scripts, partitions, settings=settings, observer=self._observe, failed=listener.failed
         )
@@ -108,6 +113,45 @@ class Trial:
     def feed(self, messages: Iterable[Message]) -> None:
         """Let these messages pass through the stages."""
         self._pipeline.feed(messages)
+
+    def feeds(self, capture: str, settings: CaptureSettings, progress: Progress | None = None) -> Iterator[CaptureFeed]:
+        """What is to be read of a capture, one after the other: of a file also what packet scripts make of it."""
+        if not has_packet_scripts(self._scripts) or capture.startswith(WITHOUT_PACKETS):
+            observation, sources = open_capture(capture, settings, progress=progress)
+            yield CaptureFeed(observation, sources, self.partitions)
+            return
+        tried: list[TriedPackets] = []
+
+        def packets(observation: Observation, named: str) -> Source:
+            from capture.packet_scripts.source import PacketSource  # noqa: PLC0415 - only where there are packet scripts
+
+            core = PacketCore(self._pipeline.environment, observation.stream)
+            tried.append(TriedPackets(core, self._emitted))
+            return PacketSource(observation, named, settings, tried[-1])
+
+        observation, sources = open_capture(capture, settings, progress=progress, packets=packets)
+        if not observation.is_file or not self._only_packets():
+            yield self._attached(CaptureFeed(observation, sources, self.partitions), tried)
+        if observation.is_file:
+            paths = [script.path for script in self._scripts.of(PacketMonitor) if script.path.is_file()]
+            own = observe_packets(observation, paths, {})
+            sources = [packets(own, capture)]
+            yield self._attached(CaptureFeed(own, sources, self.partitions), tried)
+
+    def _only_packets(self) -> bool:
+        """True when nothing but packet scripts looks at what is read."""
+        rules = any(Path(path).is_file() for path in self._settings.policy)
+        return not rules and all(issubclass(script.monitor, PacketMonitor) for script in self._scripts.scripts)
+
+    def _attached(self, feed: CaptureFeed, tried: list[TriedPackets]) -> CaptureFeed:
+        for each in tried:
+            each.attach(feed)
+        return feed
+
+    def _emitted(self, kind: str, record: Record) -> None:
+        """Tell of a record of a packet script; the samples of counters are told as what they come to."""
+        if kind in _KINDS:
+            self._listener.emitted(kind, record)
 
     def calls(self) -> list[HookCalls]:
         """The hooks called since the start, by script and in the order of their names."""
@@ -222,8 +266,10 @@ def _with_param(script: LoadedScript, name: str, value: Any) -> LoadedScript:
 def capture_settings(settings: CaptureSettings, scripts: ScriptSet, depth: str | None) -> CaptureSettings:
     """The settings with this depth; where none is given with the least that these scripts need.
 
-    :class:`TaplineError` when resources or documents are asked for and tshark is not installed.
+    :class:`TaplineError` when resources, documents or packets are asked for and tshark is not installed, or does not
+    know a display filter.
     """
+    check_filters(scripts)
     needy = ResourceMonitor | FullTextMonitor | ResourceCheck
     deep = any(issubclass(script.monitor, needy) for script in scripts.scripts)
     wanted = depth or ("deep" if deep else "light")

@@ -75,6 +75,10 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     ``state`` is the TCP state (``syn``, ``syn-ack``, ``established``, ``closing``, ``closed``,
     ``reset``) or ``""``; ``end_reason`` of a final record follows IPFIX flowEndReason: ``idle``,
     ``end`` (FIN both ways or RST), ``forced`` (end of the capture), ``resources`` (too many flows at once).
+    ``tunnel`` names what the flow came through: ``ipip``, ``6in4``, ``4in6``, ``6in6``, ``gre``, ``erspan``, ``vxlan``,
+    ``geneve``, ``teredo`` or ``gtp``; of several the innermost. ``tunnel_source_ip`` and ``tunnel_destination_ip`` are
+    its ends, of the flow's first packet, and ``tunnel_id`` is what it is known by there: the key of GRE, the session of
+    ERSPAN, the virtual network (VNI) of VXLAN and Geneve, the TEID of GTP. Bytes are those of the whole frame.
     ``application`` is nDPI's name (``TLS.Google``: protocol, dot, service).
     ``tcp_flags_*`` are the cumulative flags of each direction as in the TCP header.
     ``setup_rtt_us`` is how many microseconds a TCP handshake took, from the SYN to the ACK that ends it;
@@ -106,6 +110,9 @@ class Flow(Endpoints, kw_only=True, frozen=True):
     source_mac: str = ""
     destination_mac: str = ""
     tunnel: str = ""
+    tunnel_source_ip: str = ""
+    tunnel_destination_ip: str = ""
+    tunnel_id: int = 0
     application: str = ""
     application_category: str = ""
     server_name: str = ""

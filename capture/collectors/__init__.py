@@ -1,4 +1,4 @@
-"""Flows that other collectors, goflow2 and nProbe, put into Kafka as JSON."""
+"""What other programs put into Kafka: its reading, and the flows of other collectors, goflow2 and nProbe, as JSON."""
 
 from __future__ import annotations
 

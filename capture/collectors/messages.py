@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from capture.eve.ends import NAMES
+from capture.exports.collected import Collected
 
 MOST_FLOWS: Final = 10_000
 """How many flows a message may have."""
@@ -105,32 +106,6 @@ _NPROBE: Final = {
     "57591": "application", "L7_PROTO_NAME": "application",
 }  # fmt: skip
 _NO_ADDRESS: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104 - as it is written for none
-
-
-class Collected(Struct, frozen=True):
-    """A flow that a collector tells of: what of it is common to both.
-
-    Times are in epoch microseconds, 0 where there is none; ``rate`` says of how many packets one was looked at, and
-    counters are multiplied by it. ``icmp`` is type times 256 and code.
-    """
-
-    source: bytes
-    destination: bytes
-    protocol: int
-    transport: str
-    ports: tuple[int, int]
-    counts: tuple[int, int]
-    reverse: tuple[int, int]
-    start: int
-    end: int
-    rate: int
-    exporter: str
-    interfaces: tuple[int, int]
-    macs: tuple[str, str]
-    vlan: int
-    tcp_flags: int
-    icmp: int
-    application: str
 
 
 def flows_of(message: bytes | None) -> list[Collected | MessageError]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 from capture.collectors import SCHEME
-from capture.collectors.source import CollectorTopic
+from capture.collectors.intake import MADE, CollectorIntake
+from capture.collectors.source import CollectorTopic, Contents
+from capture.netflow import NAME
 from capture.settings import CaptureSettings
-from capture.source import Observation, Source, observe_live
+from capture.source import Observation, Sink, Source, observe_live
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
@@ -22,4 +24,9 @@ def open_collector(
     if kafka is None:
         raise TaplineError(f"{source} is read while it is written: use `tapline capture {source}`")
     observation = observe_live(settings.node_name, source, time.time_ns() // 1000)
-    return observation, [CollectorTopic(observation, topic, settings.flow_exports, kafka)]
+
+    def intake(sink: Sink, now: int) -> CollectorIntake:
+        return CollectorIntake(observation, settings.flow_exports, sink, topic, now)
+
+    contents = Contents(NAME, "goflow2 or nProbe", MADE, intake)
+    return observation, [CollectorTopic(observation, topic, contents, kafka)]

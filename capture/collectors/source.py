@@ -1,58 +1,92 @@
-"""The source of flows that other collectors put into Kafka."""
+"""The source of what other programs put into Kafka."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+from msgspec import Struct
 
-from capture.collectors.intake import CollectorIntake
-from capture.netflow import NAME
-from capture.settings import FlowExportSettings
-from capture.source import Observation, Sink
+from capture.collectors.places import PREFIX, prefix_of
+from capture.collectors.progress import pack, unpack
+from capture.source import Confirming, Observation, Places, Sink, confirming
+from capture.unpublished import Unpublished, earlier
 from topics.admin import connect
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 
 _BATCH: Final = 500
 _WAIT: Final = 0.2
-_HOUSEKEEPING: Final = 1.0
-SETTLED: Final = 30.0
-"""After how many seconds what was made of a message is published, or counted as dropped."""
+_TIMEOUT: Final = 30.0
+_COMMITTED_EVERY: Final = 1.0
 
 _log = logging.getLogger("tapline.capture")
+
+
+class MessageIntake(Protocol):
+    """Makes records of messages, and names them after their places (:func:`~capture.collectors.places.prefix_of`)."""
+
+    def at(self, now: int) -> None:
+        """It is now this time (epoch microseconds)."""
+
+    def turns(self, now: int) -> bool:
+        """True where the sums of a window are put when it is this time."""
+
+    def take(self, message: bytes | None, partition: int, offset: int) -> None:
+        """Take a message from its place in the topic."""
+
+    def flush(self) -> None:
+        """Put what is made of the messages taken so far."""
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+
+
+class Contents(Struct, frozen=True):
+    """What stands in a topic.
+
+    ``name`` is the source's, ``writers`` are those who write such topics; ``kinds`` of records are made of it, by what
+    ``intake`` makes for a sink at a time (epoch microseconds).
+    """
+
+    name: str
+    writers: str
+    kinds: tuple[str, ...]
+    intake: Callable[[Sink, int], MessageIntake]
 
 
 class CollectorTopic:
     """The messages of a topic, until :meth:`stop`; several processes share its partitions.
 
-    How far it was read is committed to Kafka 30 seconds later, and at the end: after a restart it goes on there. Where
-    the process was killed, the last 30 seconds are read again, and make the same records.
+    How far it was read is committed to Kafka every second, once all that was made of it is safe, and with it where in
+    the topics what comes next will stand. Who goes on there, after a restart or because another process was killed,
+    reads what stands there already and leaves it out. Nothing is committed for a sink that cannot confirm.
     """
 
-    def __init__(
-        self, observation: Observation, topic: str, settings: FlowExportSettings, kafka: KafkaSettings
-    ) -> None:
-        self.name = NAME
+    def __init__(self, observation: Observation, topic: str, contents: Contents, kafka: KafkaSettings) -> None:
+        self.name = contents.name
         self._observation = observation
-        self._topic = topic
-        self._settings = settings
+        self.topic = topic
+        self.contents = contents
         self._kafka = kafka
         self._stopping = False
         self._read: dict[int, int] = {}
-        self._unsettled: deque[tuple[float, dict[int, int]]] = deque()
+        self._committed: dict[int, int] = {}
+        self._behind: dict[int, int] = {}
+        self._unpublished: Unpublished
 
     def run(self, sink: Sink) -> None:
         _, metadata = connect(self._kafka)
-        if self._topic not in metadata.topics:
-            raise TaplineError(f"Kafka has no topic {self._topic}: name the one that goflow2 or nProbe writes")
-        intake = CollectorIntake(self._observation, self._settings, sink, self._topic, _now())
+        if self.topic not in metadata.topics:
+            raise TaplineError(f"Kafka has no topic {self.topic}: name the one that {self.contents.writers} writes")
+        confirms, self._unpublished = confirming(sink), Unpublished(sink, self.name)
+        intake = self.contents.intake(self._unpublished, _now())
         consumer = Consumer(
             {
-                "group.id": f"{self._kafka.prefix}-capture-{self._topic}",
+                "group.id": f"{self._kafka.prefix}-capture-{self.topic}",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "log_level": 0,
@@ -60,12 +94,16 @@ class CollectorTopic:
             | self._kafka.client()
         )
         try:
-            consumer.subscribe([self._topic], on_revoke=self._revoked)
-            _log.info("reading the topic %s", self._topic)
-            self._consume(consumer, intake)
-            self._commit(consumer, self._read)
+            consumer.subscribe(
+                [self.topic],
+                on_assign=lambda consumer, given: self._assigned(consumer, given, confirms),
+                on_revoke=lambda consumer, taken: self._revoked(consumer, taken, confirms),
+            )
+            _log.info("reading the topic %s", self.topic)
+            self._consume(consumer, intake, confirms)
+            self._commit(consumer, confirms)
         except KafkaException as error:
-            raise TaplineError(f"cannot read {self._topic} from Kafka: {error.args[0].str()}") from error
+            raise TaplineError(f"cannot read {self.topic} from Kafka: {error.args[0].str()}") from error
         finally:
             consumer.close()
         intake.finish()
@@ -73,11 +111,15 @@ class CollectorTopic:
     def stop(self) -> None:
         self._stopping = True
 
-    def _consume(self, consumer: Consumer, intake: CollectorIntake) -> None:
+    def _consume(self, consumer: Consumer, intake: MessageIntake, confirms: Confirming | None) -> None:
         checked = time.monotonic()
         while not self._stopping:
             messages = consumer.consume(_BATCH, _WAIT)
-            intake.at(_now())
+            now = _now()
+            if intake.turns(now):
+                # What the window's sums count is not to be counted again.
+                self._commit(consumer, confirms)
+            intake.at(now)
             for message in messages:
                 problem = message.error()
                 if problem is not None:
@@ -89,36 +131,65 @@ class CollectorTopic:
                 assert offset is not None
                 intake.take(message.value(), partition, offset)
                 self._read[partition] = offset + 1
-            if time.monotonic() - checked > _HOUSEKEEPING:
+            intake.flush()
+            if self._behind and all(self._read.get(each, 0) >= end for each, end in self._behind.items()):
+                self._behind.clear()
+                self._unpublished.caught_up()
+            if time.monotonic() - checked > _COMMITTED_EVERY:
+                self._commit(consumer, confirms)
                 checked = time.monotonic()
-                self._settle(consumer, checked)
 
-    def _settle(self, consumer: Consumer, now: float) -> None:
-        """Commit what was read long enough ago."""
-        self._unsettled.append((now, dict(self._read)))
-        settled: dict[int, int] = {}
-        while self._unsettled and now - self._unsettled[0][0] >= SETTLED:
-            settled = self._unsettled.popleft()[1]
-        self._commit(consumer, {each: offset for each, offset in settled.items() if each in self._read})
-
-    def _commit(self, consumer: Consumer, read: dict[int, int]) -> None:
-        if not read:
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition], confirms: Confirming | None) -> None:
+        """Go on with these partitions where whoever had them before has committed."""
+        if confirms is None or not partitions:
             return
-        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in read.items()]
-        try:
-            consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            # What is not committed is read again, and makes the same records.
-            _log.warning("cannot commit how far %s was read: %s", self._topic, error.args[0].str())
+        begun: dict[int, int] = {}
+        earliest: Places = {}
+        for each in consumer.committed(partitions, timeout=_TIMEOUT):
+            first, end = consumer.get_watermark_offsets(each, timeout=_TIMEOUT)
+            if each.offset == OFFSET_INVALID:
+                # Nobody has read it. What is read first is to be found too.
+                begun[each.partition] = first
+            else:
+                earliest = earlier(earliest, unpack(each.metadata))
+                if each.offset < end:
+                    self._behind[each.partition] = end
+        if begun:
+            self._commit_all(consumer, confirms, begun)
+        if earliest and self._behind:
+            prefixes = {prefix_of(self.name, self.topic, each.partition) for each in partitions}
+            runs = f"/{self._observation.observation_point}#"
+            published = confirms.published(earliest, lambda producer: runs in producer)
+            self._unpublished.learn(earliest, (each for each in published if each[:PREFIX] in prefixes))
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition], confirms: Confirming | None) -> None:
         """Another process goes on with these partitions: it begins behind what was read here."""
-        self._commit(
-            consumer,
-            {each.partition: self._read[each.partition] for each in partitions if each.partition in self._read},
-        )
+        self._commit(consumer, confirms)
         for each in partitions:
             self._read.pop(each.partition, None)
+            self._committed.pop(each.partition, None)
+            self._behind.pop(each.partition, None)
+
+    def _commit(self, consumer: Consumer, confirms: Confirming | None) -> None:
+        """Commit how far the topic was read, once all that was made of it is safe."""
+        read = {
+            partition: offset for partition, offset in self._read.items() if self._committed.get(partition) != offset
+        }
+        if read and confirms is not None:
+            self._commit_all(consumer, confirms, read)
+            self._committed |= read
+
+    def _commit_all(self, consumer: Consumer, confirms: Confirming, offsets: dict[int, int]) -> None:
+        places = confirms.confirm()
+        if places is None:
+            raise TaplineError(f"Kafka did not take all of {self.topic}: run this again, it goes on where that was")
+        metadata = pack(self._unpublished.since(places), self.contents.kinds)
+        wanted = [TopicPartition(self.topic, partition, offset, metadata) for partition, offset in offsets.items()]
+        try:
+            consumer.commit(offsets=wanted, asynchronous=False)
+        except KafkaException as error:
+            # What is not committed is read again, and left out.
+            _log.warning("cannot commit how far %s was read: %s", self.topic, error.args[0].str())
 
 
 def _now() -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from capture.enrichment import NAME
 from capture.enrichment.settings import EnrichmentSettings
-from capture.source import Sink, Source
+from capture.source import Places, Sink, Source, confirming
 from topics.catalog import FLOW, Topic
 from topics.records import Flow, Record
 
@@ -72,6 +73,18 @@ class _EnrichingSink:
 
     def count(self, source: str, counter: str, amount: int = 1) -> None:
         self._sink.count(source, counter, amount)
+
+    @property
+    def confirms(self) -> bool:
+        return confirming(self._sink) is not None
+
+    def confirm(self) -> Places | None:
+        sink = confirming(self._sink)
+        return sink.confirm() if sink else None
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+        sink = confirming(self._sink)
+        return sink.published(places, is_ours) if sink else iter(())
 
     def happened(self, counter: str, amount: int) -> None:
         """Count something of the enrichment's own."""

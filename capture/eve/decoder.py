@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from hashlib import blake2b
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +14,7 @@ from capture.eve.documents import Text, texts_of_dns, texts_of_http, texts_of_tl
 from capture.eve.ends import Ends, ends_of
 from capture.eve.errors import EveError
 from capture.eve.flows import flow_of, netflow_of
-from capture.eve.resources import dns_of, file_of, http_of, quic_of, smb_of, ssh_of, tls_of
+from capture.eve.resources import Told, dns_of, file_of, http_of, quic_of, smb_of, ssh_of, tls_of
 from capture.eve.statistics import statistics_of
 from capture.eve.times import moment
 from capture.source import Observation
@@ -29,7 +28,10 @@ GROUP: Final = "eve"
 """The group of documents that hold an event of which no other record is made."""
 
 _SENSORS: Final = 1000
-"""How many sensors' ids are remembered in a form that is quick to go on from."""
+"""Of how many sensors the beginning of their flows' ids is remembered."""
+
+_NUMBER: Final = (1 << 64) - 1
+"""The bits of a flow's number."""
 
 _PASSWORD: Final = re.compile(r'("command":"PASS","command_data":")(?:[^"\\]|\\.)*"')
 """What somebody proves with who he is, in an event of FTP."""
@@ -47,7 +49,6 @@ class Context(Struct, frozen=True, gc=False):
     time: int
     ends: Ends
     sensor: str
-    flow_id: str
 
 
 class EveDecoder:
@@ -63,11 +64,13 @@ class EveDecoder:
 
     def __init__(self, observation: Observation, *, texts: bool = False, joined: bool = False) -> None:
         self._observation = observation
+        self._node = observation.node
+        self._point = observation.observation_point
         self._texts = texts
         self._joined = joined
         self._known = msgspec.json.Decoder(events.Known)
         self._other = msgspec.json.Decoder(events.Other)
-        self._sensors: dict[str, Any] = {}
+        self._sensors: dict[str, str] = {}
         self._makers: dict[type[events.Event], Callable[[Any, Context], list[Made]]] = {
             events.AlertEvent: self._alert,
             events.NetflowEvent: self._netflow,
@@ -92,28 +95,22 @@ class EveDecoder:
         ``time`` (epoch microseconds) and ``reason``, why a flow ended (``timeout`` or ``shutdown``), are for those who
         know better than the event.
         """
+        # This runs for every event.
         try:
             event = self._read(text)
             ends = ends_of(event)
-            sensor = event.host or sensor
-            if self._joined:
-                flow_id = self._joined_id(event, ends)
-            else:
-                flow_id = self._flow_id(sensor, event.flow_id) if event.flow_id else ""
             # Most events of most networks are flows.
-            if type(event) is events.FlowEvent:
-                record = flow_of(event, self._observation, identity, ends, flow_id=flow_id or identity, reason=reason)
-                return [(FLOW, record.community_id, record)]
-            if time is None:
-                time = moment(event.timestamp)
-            context = Context(identity, time, ends, sensor, flow_id)
+            if isinstance(event, events.FlowEvent):
+                flow_id = self._flow_id(event, ends, event.host or sensor) or identity
+                record = flow_of(event, self._observation, identity, ends, flow_id=flow_id, reason=reason)
+                return [(FLOW, ends.community_id, record)]
+            context = Context(identity, moment(event.timestamp) if time is None else time, ends, event.host or sensor)
             maker = self._makers.get(type(event))
-            made = maker(event, context) if maker else []
+            return (maker(event, context) if maker else None) or [self._document(event, context, text)]
         except msgspec.ValidationError as error:
             raise EveError("eve-type", str(error)) from error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise EveError("eve-json", str(error)) from error
-        return made or [self._document(event, context, text)]
 
     def _read(self, text: str | bytes) -> events.Event:
         try:
@@ -125,19 +122,20 @@ class EveDecoder:
             return other
         return known
 
-    def _flow_id(self, sensor: str, number: int) -> str:
-        """The digest of the observation, the sensor and the number that it has given the flow."""
+    def _flow_id(self, event: events.Event, ends: Ends, sensor: str) -> str:
+        """What all that is told of a flow names it by; empty where the event does not say which it is."""
+        if self._joined:
+            return self._joined_id(event, ends)
+        return self._numbered(sensor, event.flow_id) if event.flow_id else ""
+
+    def _numbered(self, sensor: str, number: int) -> str:
+        """The observation and the sensor, as the first half, and the number that it has given the flow."""
         begun = self._sensors.get(sensor)
         if begun is None:
             if len(self._sensors) >= _SENSORS:
                 self._sensors.clear()
-            begun = blake2b(digest_size=16)
-            begun.update(f"{self._observation.identity}\0{GROUP}\0{sensor}\0".encode("utf-8", "surrogatepass"))
-            self._sensors[sensor] = begun
-        state = begun.copy()
-        state.update(b"%d" % number)
-        text: str = state.hexdigest()
-        return text
+            begun = self._sensors[sensor] = digest(self._observation.identity, GROUP, sensor)[:16]
+        return f"{begun}{number & _NUMBER:016x}"
 
     def _joined_id(self, event: events.Event, ends: Ends) -> str:
         """The id of the flow that began then, the first of its community id; only flows and alerts tell."""
@@ -149,95 +147,142 @@ class EveDecoder:
             return ""
         return digest(self._observation.identity, ends.community_id, moment(flow.start), 0)
 
-    def _common(self, context: Context) -> dict[str, Any]:
-        """The fields that all records of an event have alike."""
-        observation, ends = self._observation, context.ends
-        return {
-            "time": context.time,
-            "node": observation.node,
-            "observation_point": observation.observation_point,
-            "community_id": ends.community_id,
-            "source_ip": ends.source_ip,
-            "destination_ip": ends.destination_ip,
-            "source_port": ends.source_port,
-            "destination_port": ends.destination_port,
-            "transport": ends.transport,
-            "protocol_number": ends.protocol_number,
-            "vlan_id": ends.vlan_id,
-        }
-
     def _alert(self, event: events.AlertEvent, context: Context) -> list[Made]:
-        part = event.alert
-        attributes = {
-            "gid": str(part.gid),
-            "rev": str(part.rev),
-            "signature_id": str(part.signature_id),
-            "action": part.action,
-            "sensor": context.sensor,
-            "application": event.app_proto,
-        }
+        part, ends, action = event.alert, context.ends, event.alert.action
+        flow_id = self._flow_id(event, ends, context.sensor)
+        signature = str(part.signature_id)
+        attributes = {"gid": str(part.gid), "rev": str(part.rev), "signature_id": signature}
+        if action:
+            attributes["action"] = action
+        if context.sensor:
+            attributes["sensor"] = context.sensor
+        if event.app_proto:
+            attributes["application"] = event.app_proto
         for name, value in part.metadata.items():
-            attributes[name] = value if isinstance(value, str) else ", ".join(value)
+            text = value if isinstance(value, str) else ", ".join(value)
+            if text:
+                attributes[name] = text
         record = Alert(
             id=context.identity,
-            **self._common(context),
+            time=context.time,
+            node=self._node,
+            observation_point=self._point,
+            community_id=ends.community_id,
+            source_ip=ends.source_ip,
+            destination_ip=ends.destination_ip,
+            source_port=ends.source_port,
+            destination_port=ends.destination_port,
+            transport=ends.transport,
+            protocol_number=ends.protocol_number,
+            vlan_id=ends.vlan_id,
             type=ALERT_TYPE,
-            subtype=f"{part.gid}:{part.signature_id}",
             message=part.signature,
+            subtype=f"{part.gid}:{signature}",
+            entity=flow_id or event.src_ip,
             group=ALERT_GROUP,
-            signature=str(part.signature_id),
+            signature=signature,
             classification=part.category,
-            status="BLOCK" if part.action == "blocked" else "FIRE",
+            status="BLOCK" if action == "blocked" else "FIRE",
             severity=5 if part.severity <= 1 else 4,
             priority=min(max(part.severity, 1), 3),
-            entity_kind="flow" if context.flow_id else "host",
-            entity=context.flow_id or event.src_ip,
-            peer=event.dest_ip,
-            flow_id=context.flow_id,
-            evidence=[context.flow_id] if context.flow_id else [],
-            attributes={name: value for name, value in attributes.items() if value},
+            flow_id=flow_id,
+            evidence=[flow_id] if flow_id else [],
+            attributes=attributes,
             category="security",
+            entity_kind="flow" if flow_id else "host",
+            peer=event.dest_ip,
         )
-        return [(ALERT, f"{record.type}\0{record.entity}", record)]
+        return [(ALERT, f"{ALERT_TYPE}\0{record.entity}", record)]
 
     def _netflow(self, event: events.NetflowEvent, context: Context) -> list[Made]:
         # Both directions have the same number, and a record of their own here.
-        flow_id = digest(context.flow_id, event.src_ip, event.src_port) if context.flow_id else context.identity
+        number = self._flow_id(event, context.ends, context.sensor)
+        flow_id = digest(number, event.src_ip, event.src_port) if number else context.identity
         record = netflow_of(event, self._observation, context.identity, context.ends, flow_id=flow_id)
         return [(FLOW, record.community_id, record)]
 
     def _statistics(self, event: events.StatsEvent, context: Context) -> list[Made]:
-        observation = self._observation
         common = {
             "id": context.identity,
             "time": context.time,
-            "node": observation.node,
-            "observation_point": observation.observation_point,
+            "node": self._node,
+            "observation_point": self._point,
         }
         record = statistics_of(event.stats, common, context.sensor)
         return [(METRIC, f"{record.group}\0{record.key}", record)]
 
     def _resources(
         self,
-        make: Callable[[Any, Any], Iterator[dict[str, Any]]],
+        make: Callable[[Any, Any], list[Told]],
         part_of: Callable[[Any], Any],
-        tell: Callable[[Any, list[dict[str, Any]]], Iterator[Text]] | None = None,
+        tell: Callable[[Any, list[Told]], list[Text]] | None = None,
     ) -> Callable[[Any, Context], list[Made]]:
+        texts_of = tell if self._texts else None
+        resource_of, document_of = self._resource, self._text
+
         def made(event: events.Event, context: Context) -> list[Made]:
-            part, common, identity = part_of(event), self._common(context), context.identity
-            key = context.ends.community_id
-            found = list(make(event, part))
-            records: list[Made] = []
-            for details in found:
-                own = f"{identity}{len(records):02x}" if records else identity
-                records.append((RESOURCE, key, Resource(id=own, **common, **details)))
-            if tell is not None and self._texts:
-                for group, called, text in tell(part, found):
-                    own = f"{identity}{len(records):02x}"
-                    records.append((DOCUMENT, key, Document(id=own, **common, group=group, key=called, text=text)))
+            part = part_of(event)
+            told = make(event, part)
+            identity = context.identity
+            records = [resource_of(context, identity, told[0])] if told else []
+            for each in told[1:]:
+                records.append(resource_of(context, f"{identity}{len(records):02x}", each))
+            if texts_of is not None:
+                for text in texts_of(part, told):
+                    records.append(document_of(context, f"{identity}{len(records):02x}", text))
             return records
 
         return made
+
+    def _resource(self, context: Context, identity: str, told: Told) -> Made:
+        ends = context.ends
+        record = Resource(
+            id=identity,
+            time=context.time,
+            node=self._node,
+            observation_point=self._point,
+            community_id=ends.community_id,
+            source_ip=ends.source_ip,
+            destination_ip=ends.destination_ip,
+            source_port=ends.source_port,
+            destination_port=ends.destination_port,
+            transport=ends.transport,
+            protocol_number=ends.protocol_number,
+            vlan_id=ends.vlan_id,
+            group=told.group,
+            uri=told.uri,
+            label=told.label,
+            dns=told.dns,
+            http=told.http,
+            tls=told.tls,
+            x509=told.x509,
+            file=told.file,
+            ssh=told.ssh,
+            smb=told.smb,
+        )
+        return RESOURCE, ends.community_id, record
+
+    def _text(self, context: Context, identity: str, text: Text) -> Made:
+        ends = context.ends
+        group, key, plain = text
+        record = Document(
+            id=identity,
+            time=context.time,
+            node=self._node,
+            observation_point=self._point,
+            community_id=ends.community_id,
+            source_ip=ends.source_ip,
+            destination_ip=ends.destination_ip,
+            source_port=ends.source_port,
+            destination_port=ends.destination_port,
+            transport=ends.transport,
+            protocol_number=ends.protocol_number,
+            vlan_id=ends.vlan_id,
+            group=group,
+            key=key,
+            text=plain,
+        )
+        return DOCUMENT, ends.community_id, record
 
     def _document(self, event: events.Event, context: Context, text: str | bytes) -> Made:
         kind = event.event_type if isinstance(event, events.Other) else str(type(event).__struct_config__.tag)
@@ -245,11 +290,7 @@ class EveDecoder:
         if self._joined:
             # Before the type stand numbers that are others each time.
             plain = "{" + plain[max(plain.find(_TYPE), 0) :].removeprefix("{")
-        record = Document(
-            id=f"{context.identity}00",
-            **self._common(context),
-            group=GROUP,
-            key=kind,
-            text=_PASSWORD.sub(r'\1***"', plain) if kind == "ftp" else plain,
-        )
-        return DOCUMENT, record.community_id or record.key, record
+        if kind == "ftp":
+            plain = _PASSWORD.sub(r'\1***"', plain)
+        topic, community_id, record = self._text(context, f"{context.identity}00", (GROUP, kind, plain))
+        return topic, community_id or kind, record

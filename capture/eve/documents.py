@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from capture.eve.events import DnsPart, HttpPart, TlsPart
-from capture.eve.resources import chain_of
+from capture.eve.resources import Told, chain_of
 from capture.tshark.certificates import describe
-from topics.records import Dns, Http
 
 Text = tuple[str, str, str]
 """Group, key and text of a document."""
@@ -17,23 +15,27 @@ _LONGEST: Final = 32 * 1024
 """Most bytes of text in a document."""
 
 
-def texts_of_dns(_part: DnsPart, resources: list[dict[str, Any]]) -> Iterator[Text]:
+def texts_of_dns(_part: DnsPart, told: list[Told]) -> list[Text]:
     """A message in the manner of a zone file."""
-    for resource in resources:
-        dns: Dns = resource["dns"]
+    texts = []
+    for each in told:
+        dns = each.dns
+        assert dns is not None
         head = f"{'QUERY' if dns.type == 'query' else 'RESPONSE'} id {dns.message_id} {' '.join(dns.flags)}".rstrip()
-        lines = [head]
-        if dns.response_code:
-            lines.append(f"status {dns.response_code}")
-        lines.append(f"question {dns.query_name} {dns.query_type}")
-        lines.extend(f"answer {name} {kind} {data}".rstrip() for name, kind, data in dns.answers)
-        yield "dns", dns.query_name, _cut("\n".join(lines))
+        status = f"\nstatus {dns.response_code}" if dns.response_code else ""
+        text = f"{head}{status}\nquestion {dns.query_name} {dns.query_type}"
+        for name, kind, data in dns.answers:
+            text += f"\nanswer {name} {kind} {data}" if data else f"\nanswer {name} {kind}".rstrip()
+        texts.append(("dns", dns.query_name, _cut(text)))
+    return texts
 
 
-def texts_of_http(_part: HttpPart, resources: list[dict[str, Any]]) -> Iterator[Text]:
+def texts_of_http(_part: HttpPart, told: list[Told]) -> list[Text]:
     """The head of each message whose headers were logged, without what proves who asks."""
-    for resource in resources:
-        http: Http = resource["http"]
+    texts = []
+    for each in told:
+        http = each.http
+        assert http is not None
         if not http.headers:
             continue
         if http.type == "request":
@@ -41,15 +43,17 @@ def texts_of_http(_part: HttpPart, resources: list[dict[str, Any]]) -> Iterator[
         else:
             start = f"HTTP/{http.version} {http.status_code}"
         lines = [start, *(f"{name}: {value}" for name, value in http.headers)]
-        yield "http-headers", resource["uri"], _cut("\n".join(lines))
+        texts.append(("http-headers", each.uri, _cut("\n".join(lines))))
+    return texts
 
 
-def texts_of_tls(part: TlsPart, _resources: list[dict[str, Any]]) -> Iterator[Text]:
+def texts_of_tls(part: TlsPart, _told: list[Told]) -> list[Text]:
     """The certificates of a chain, one after the other."""
     chain = chain_of(part)
-    if chain:
-        key = part.sni or chain[0].certificate.subject
-        yield "certificate-chain", key, _cut("\n".join(describe(parsed) for parsed in chain))
+    if not chain:
+        return []
+    key = part.sni or chain[0].certificate.subject
+    return [("certificate-chain", key, _cut("\n".join(describe(parsed) for parsed in chain)))]
 
 
 def _cut(text: str) -> str:

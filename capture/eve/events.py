@@ -6,13 +6,18 @@ passed over; what is named and of another type makes the event unusable.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final, Union
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, defstruct, field
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Octet = Annotated[int, Meta(ge=0, le=255)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Word = Annotated[str, Meta(max_length=64)]
+"""One of a few, which are remembered; what is longer is none of them."""
+
+Name = Annotated[str, Meta(max_length=255)]
+"""A host's."""
 
 
 class Event(Struct, kw_only=True, gc=False):
@@ -24,16 +29,16 @@ class Event(Struct, kw_only=True, gc=False):
     src_port: Port = 0
     dest_ip: str = ""
     dest_port: Port = 0
-    proto: str = ""
+    proto: Word = ""
     icmp_type: Octet | None = None
     icmp_code: Octet = 0
-    app_proto: str = ""
+    app_proto: Word = ""
     community_id: str = ""
-    host: str = ""
+    host: Name = ""
     vlan: list[Annotated[int, Meta(ge=0, le=4095)]] = []
 
 
-class AlertPart(Struct, kw_only=True):
+class AlertPart(Struct, kw_only=True, gc=False):
     """A rule that matched; ``severity`` 1 is the highest."""
 
     signature: str
@@ -55,8 +60,8 @@ class FlowPart(Struct, kw_only=True, gc=False):
     bytes_toclient: Count = 0
     start: str = ""
     end: str = ""
-    state: str = ""
-    reason: str = ""
+    state: Word = ""
+    reason: Word = ""
 
 
 class BeginPart(Struct, kw_only=True, gc=False):
@@ -77,14 +82,14 @@ class NetflowPart(Struct, kw_only=True, gc=False):
 class TcpPart(Struct, kw_only=True, gc=False):
     """The TCP state and the flags of each direction, as two hex digits."""
 
-    tcp_flags: str = ""
-    tcp_flags_ts: str = ""
-    tcp_flags_tc: str = ""
-    state: str = ""
+    tcp_flags: Word = ""
+    tcp_flags_ts: Word = ""
+    tcp_flags_tc: Word = ""
+    state: Word = ""
     rst: bool = False
 
 
-class Answer(Struct, kw_only=True):
+class Answer(Struct, kw_only=True, gc=False):
     """One resource record."""
 
     rrname: str = ""
@@ -92,7 +97,7 @@ class Answer(Struct, kw_only=True):
     rdata: str = ""
 
 
-class DnsPart(Struct, kw_only=True):
+class DnsPart(Struct, kw_only=True, gc=False):
     """A message; version 1 has one event an answer, version 3 lists its questions."""
 
     type: str
@@ -112,14 +117,14 @@ class DnsPart(Struct, kw_only=True):
     z: bool = False
 
 
-class HeaderPart(Struct, kw_only=True):
+class HeaderPart(Struct, kw_only=True, gc=False):
     """One header of a message; HTTP/2 lists what is none among them, without a name."""
 
     name: str = ""
     value: str = ""
 
 
-class HttpPart(Struct, kw_only=True):
+class HttpPart(Struct, kw_only=True, gc=False):
     """A transaction: a request with its response, where that has come; HTTP/2 gives a ``version`` and headers alone."""
 
     hostname: str = ""
@@ -137,13 +142,13 @@ class HttpPart(Struct, kw_only=True):
     response_headers: list[HeaderPart] = []
 
 
-class Fingerprint(Struct, kw_only=True):
+class Fingerprint(Struct, kw_only=True, gc=False):
     """A fingerprint with what it is of."""
 
     hash: str = ""
 
 
-class TlsPart(Struct, kw_only=True):
+class TlsPart(Struct, kw_only=True, gc=False):
     """A handshake with the server's certificate."""
 
     subject: str = ""
@@ -163,7 +168,7 @@ class TlsPart(Struct, kw_only=True):
     client_alpns: list[str] = []
 
 
-class FilePart(Struct, kw_only=True):
+class FilePart(Struct, kw_only=True, gc=False):
     """A file that was carried."""
 
     filename: str = ""
@@ -177,7 +182,7 @@ class FilePart(Struct, kw_only=True):
     size: Count = 0
 
 
-class SshSide(Struct, kw_only=True):
+class SshSide(Struct, kw_only=True, gc=False):
     """What one side says of itself."""
 
     proto_version: str = ""
@@ -185,14 +190,14 @@ class SshSide(Struct, kw_only=True):
     hassh: Fingerprint | None = None
 
 
-class SshPart(Struct, kw_only=True):
+class SshPart(Struct, kw_only=True, gc=False):
     """Both sides."""
 
     client: SshSide = field(default_factory=SshSide)
     server: SshSide = field(default_factory=SshSide)
 
 
-class SmbPart(Struct, kw_only=True):
+class SmbPart(Struct, kw_only=True, gc=False):
     """One request with its answer."""
 
     dialect: str = ""
@@ -202,7 +207,7 @@ class SmbPart(Struct, kw_only=True):
     share: str = ""
 
 
-class StatsPart(Struct, kw_only=True):
+class StatsPart(Struct, kw_only=True, gc=False):
     """What the engine counts, in groups of counters."""
 
     uptime: Count = 0
@@ -213,7 +218,7 @@ class StatsPart(Struct, kw_only=True):
     detect: dict[str, object] = {}
 
 
-class QuicPart(Struct, kw_only=True):
+class QuicPart(Struct, kw_only=True, gc=False):
     """A client's hello, as QUIC carries it."""
 
     version: str = ""
@@ -228,7 +233,7 @@ class Other(Event, kw_only=True, gc=False):
     event_type: str
 
 
-class AlertEvent(Event, kw_only=True, tag_field="event_type", tag="alert"):
+class AlertEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="alert"):
     """An event of type ``alert``."""
 
     alert: AlertPart
@@ -249,56 +254,70 @@ class NetflowEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="n
     tcp: TcpPart | None = None
 
 
-class DnsEvent(Event, kw_only=True, tag_field="event_type", tag="dns"):
+class DnsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="dns"):
     """An event of type ``dns``."""
 
     dns: DnsPart
 
 
-class HttpEvent(Event, kw_only=True, tag_field="event_type", tag="http"):
+class HttpEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="http"):
     """An event of type ``http``."""
 
     http: HttpPart
 
 
-class TlsEvent(Event, kw_only=True, tag_field="event_type", tag="tls"):
+class TlsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="tls"):
     """An event of type ``tls``."""
 
     tls: TlsPart
 
 
-class QuicEvent(Event, kw_only=True, tag_field="event_type", tag="quic"):
+class QuicEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="quic"):
     """An event of type ``quic``."""
 
     quic: QuicPart
 
 
-class FileEvent(Event, kw_only=True, tag_field="event_type", tag="fileinfo"):
+class FileEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="fileinfo"):
     """An event of type ``fileinfo``."""
 
     fileinfo: FilePart
 
 
-class SshEvent(Event, kw_only=True, tag_field="event_type", tag="ssh"):
+class SshEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="ssh"):
     """An event of type ``ssh``."""
 
     ssh: SshPart
 
 
-class SmbEvent(Event, kw_only=True, tag_field="event_type", tag="smb"):
+class SmbEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="smb"):
     """An event of type ``smb``."""
 
     smb: SmbPart
 
 
-class StatsEvent(Event, kw_only=True, tag_field="event_type", tag="stats"):
+class StatsEvent(Event, kw_only=True, gc=False, tag_field="event_type", tag="stats"):
     """An event of type ``stats``."""
 
     stats: StatsPart
 
 
-Known = (
+Told = (
     AlertEvent | FlowEvent | NetflowEvent | DnsEvent | HttpEvent | TlsEvent | QuicEvent | FileEvent | SshEvent
     | SmbEvent | StatsEvent
 )  # fmt: skip
-"""The events of which records are made; JSON is decoded straight into the one that its type names."""
+"""The events of which records of their own are made."""
+
+_AS_THEY_ARE: Final = (
+    "anomaly", "bittorrent_dht", "dcerpc", "dhcp", "dnp3", "drop", "ftp", "ftp_data", "ike", "krb5", "modbus", "mqtt",
+    "nfs", "pgsql", "rdp", "rfb", "sip", "smtp", "snmp", "tftp",
+)  # fmt: skip
+
+Known: Any = Union[
+    Told,
+    *(
+        defstruct(f"{kind}_event", (), bases=(Event,), tag_field="event_type", tag=kind, kw_only=True, gc=False)
+        for kind in _AS_THEY_ARE
+    ),
+]
+"""These, and others that Suricata has names for; JSON is decoded straight into the one that its type names."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from capture.eve.ends import Ends
-from capture.eve.events import FlowEvent, NetflowEvent, TcpPart
+from capture.eve.events import FlowEvent, NetflowEvent
 from capture.eve.times import moment
 from capture.source import Observation
 from topics.records import Flow
@@ -38,14 +38,22 @@ def flow_of(
     part, tcp = event.flow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state, end_reason = _ended(reason or part.reason, _last_state(tcp))
+    if tcp is None:
+        flags_there = flags_back = 0
+        state, end_reason = _ended(reason or part.reason, "")
+    else:
+        flags_there, flags_back = _flags(tcp.tcp_flags_ts), _flags(tcp.tcp_flags_tc)
+        state, end_reason = _ended(reason or part.reason, _RESET if tcp.rst else tcp.state)
+    source_ip = ends.source_ip
+    bytes_there, bytes_back = part.bytes_toserver, part.bytes_toclient
+    packets_there, packets_back = part.pkts_toserver, part.pkts_toclient
     return Flow(
         id=identity,
         time=end,
         node=observation.node,
         observation_point=observation.observation_point,
         community_id=ends.community_id,
-        source_ip=ends.source_ip,
+        source_ip=source_ip,
         destination_ip=ends.destination_ip,
         source_port=ends.source_port,
         destination_port=ends.destination_port,
@@ -56,20 +64,20 @@ def flow_of(
         flow_id=flow_id,
         start=min(end, start),
         end=end,
-        ip_version=6 if ":" in ends.source_ip else 4,
+        ip_version=6 if ":" in source_ip else 4,
         application=application(event.app_proto),
         state=state,
         end_reason=end_reason,
-        tcp_flags_source=_flags(tcp.tcp_flags_ts) if tcp else 0,
-        tcp_flags_destination=_flags(tcp.tcp_flags_tc) if tcp else 0,
-        delta_source_bytes=part.bytes_toserver,
-        delta_destination_bytes=part.bytes_toclient,
-        delta_source_packets=part.pkts_toserver,
-        delta_destination_packets=part.pkts_toclient,
-        total_source_bytes=part.bytes_toserver,
-        total_destination_bytes=part.bytes_toclient,
-        total_source_packets=part.pkts_toserver,
-        total_destination_packets=part.pkts_toclient,
+        tcp_flags_source=flags_there,
+        tcp_flags_destination=flags_back,
+        delta_source_bytes=bytes_there,
+        delta_destination_bytes=bytes_back,
+        delta_source_packets=packets_there,
+        delta_destination_packets=packets_back,
+        total_source_bytes=bytes_there,
+        total_destination_bytes=bytes_back,
+        total_source_packets=packets_there,
+        total_destination_packets=packets_back,
     )
 
 
@@ -78,7 +86,7 @@ def netflow_of(event: NetflowEvent, observation: Observation, identity: str, end
     part, tcp = event.netflow, event.tcp
     end = moment(part.end or event.timestamp)
     start = moment(part.start or event.timestamp)
-    state, end_reason = _ended("", _last_state(tcp))
+    state, end_reason = _ended("", "" if tcp is None else _RESET if tcp.rst else tcp.state)
     return Flow(
         id=identity,
         time=end,
@@ -117,18 +125,11 @@ def application(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _ended(reason: str, tcp_state: str) -> tuple[str, str]:
-    """The state of a flow, and why it ended."""
+    """The state of a flow, and why it ended; an abort leaves the state closed, and only the flag tells."""
     state = _STATES.get(tcp_state, "")
     if state in _OVER:
         return state, "end"
     return state, "forced" if reason in {"forced", "shutdown"} else "idle"
-
-
-def _last_state(tcp: TcpPart | None) -> str:
-    if tcp is None:
-        return ""
-    # An abort leaves the state closed, and only the flag tells.
-    return _RESET if tcp.rst else tcp.state
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,8 @@ from capture.eve.intake import Intake
 from capture.eve.lines import Lines
 from capture.eve.positions import HEAD, Position, Positions
 from capture.eve.times import moment
-from capture.source import Confirming, Observation, Sink
+from capture.source import Confirming, Observation, Sink, confirming
+from capture.unpublished import Unpublished
 from topics.errors import TaplineError
 from topics.partitions import digest
 
@@ -45,7 +46,8 @@ class EveFollower:
     come those that were begun after it, the oldest first. A line counts when its end has come.
 
     How far it was read is kept in the folder ``positions`` when the sink confirms that all of it is safe, and reading
-    goes on there. A sink that cannot confirm anything is given all from the file's beginning, and nothing is kept.
+    goes on there. What was published of the lines behind it, by a run that was killed, is read again and left out. A
+    sink that cannot confirm anything is given all from the file's beginning, and nothing is kept.
     """
 
     def __init__(self, observation: Observation, path: Path, positions: str) -> None:
@@ -55,6 +57,8 @@ class EveFollower:
         self._stopped = threading.Event()
         self._kept_at = 0.0
         self._kept: Position | None = None
+        self._confirming: Confirming | None = None
+        self._unpublished: Unpublished
 
     @property
     def name(self) -> str:
@@ -62,26 +66,41 @@ class EveFollower:
         return NAME
 
     def run(self, sink: Sink) -> None:
-        position = self._positions.load() if isinstance(sink, Confirming) else None
+        self._confirming = confirming(sink)
+        self._unpublished = Unpublished(sink, NAME)
+        position = Position(path=str(self._path)) if self._confirming is None else self._begin(self._confirming)
         self._kept = position
-        intake = Intake(self._observation, sink, _now())
-        reading = _Reading(self._observation, intake, position or Position(path=str(self._path)))
+        intake = Intake(self._observation, self._unpublished if self._unpublished.known else sink, _now())
+        reading = _Reading(self._observation, intake, position)
         try:
             while not self._stopped.is_set():
                 self._follow(reading, sink)
         except OSError as error:
             raise TaplineError(f"cannot read {error.filename or self._path}: {error.strerror}") from error
-        self._keep(reading, sink)
+        self._keep(reading)
 
     def stop(self) -> None:
         self._stopped.set()
+
+    def _begin(self, sink: Confirming) -> Position:
+        """Where to go on; the records that stand in Kafka of what comes behind it are made known."""
+        position = self._positions.load()
+        if position is None:
+            position = _beginning(self._path)
+            self._save(sink, position)
+        elif position.places:
+            runs = f"{self._observation.producer.rpartition('#')[0]}#"
+            self._unpublished.learn(
+                position.places, sink.published(position.places, lambda name: name.startswith(runs))
+            )
+        return position
 
     def _follow(self, reading: _Reading, sink: Sink) -> None:
         """Read what stands under the name until that is another file, or something else has to be read before it."""
         try:
             file = self._path.open("rb", buffering=0)
         except FileNotFoundError:
-            self._pause(reading, sink)
+            self._pause(reading)
             return
         with file:
             if not reading.fresh and not _goes_on(file, reading.position):
@@ -106,16 +125,19 @@ class EveFollower:
                         # Whether something comes before it was not found out.
                         return
                     reading.take(data)
-                    self._keep(reading, sink, every=_KEPT_EVERY)
+                    self._keep(reading, every=_KEPT_EVERY)
                 elif replaced:
                     sink.count(NAME, "rotated")
-                    self._leave(reading, sink, self._path.name)
+                    self._leave(reading, self._path.name)
                     return
                 elif self._is_replaced(file):
                     # What was written until the new file was begun is read, though its name is gone.
                     replaced = True
                 else:
-                    self._pause(reading, sink)
+                    if not reading.fresh:
+                        # There was no more to read for any run before.
+                        self._unpublished.caught_up()
+                    self._pause(reading)
 
     def _read_rest(self, reading: _Reading, sink: Sink) -> None:
         """Read the rest of the file that stands under the name no more."""
@@ -180,18 +202,18 @@ class EveFollower:
                 file.seek(reading.reached)
                 while not self._stopped.is_set() and (data := file.read(_CHUNK)):
                     reading.take(data)
-                    self._keep(reading, sink, every=_KEPT_EVERY)
+                    self._keep(reading, every=_KEPT_EVERY)
         except FileNotFoundError:
             return
         except (EOFError, zlib.error) as error:
             sink.count(NAME, "damaged")
             _log.warning("%s is damaged, its rest is not read: %s", path, error)
         if not self._stopped.is_set():
-            self._leave(reading, sink, path.name)
+            self._leave(reading, path.name)
 
-    def _leave(self, reading: _Reading, sink: Sink, name: str) -> None:
+    def _leave(self, reading: _Reading, name: str) -> None:
         reading.end(name)
-        self._keep(reading, sink)
+        self._keep(reading)
 
     def _is_replaced(self, file: IO[bytes]) -> bool:
         """True when another file stands under the name, and the writer has gone over to it."""
@@ -202,21 +224,25 @@ class EveFollower:
         own = os.fstat(file.fileno())
         return (now.st_dev, now.st_ino) != (own.st_dev, own.st_ino) and now.st_size > 0
 
-    def _pause(self, reading: _Reading, sink: Sink) -> None:
-        self._keep(reading, sink, every=_KEPT_EVERY)
+    def _pause(self, reading: _Reading) -> None:
+        self._keep(reading, every=_KEPT_EVERY)
         self._stopped.wait(_WAIT)
         reading.intake.at(_now())
 
-    def _keep(self, reading: _Reading, sink: Sink, every: float = 0.0) -> None:
+    def _keep(self, reading: _Reading, every: float = 0.0) -> None:
         """Keep the position once all before it is safe."""
-        if reading.position == self._kept or not reading.position.is_known or not isinstance(sink, Confirming):
+        if reading.position == self._kept or not reading.position.is_known or self._confirming is None:
             return
         if time.monotonic() - self._kept_at < every:
             return
-        if not sink.confirm():
-            raise TaplineError(f"Kafka did not take all of {self._path}: run this again, it goes on where that was")
-        self._positions.save(reading.position)
+        self._save(self._confirming, reading.position)
         self._kept, self._kept_at = reading.position, time.monotonic()
+
+    def _save(self, sink: Confirming, position: Position) -> None:
+        places = sink.confirm()
+        if places is None:
+            raise TaplineError(f"Kafka did not take all of {self._path}: run this again, it goes on where that was")
+        self._positions.save(replace(position, places=self._unpublished.since(places)))
 
 
 class _Reading:
@@ -273,6 +299,20 @@ class _Reading:
     def leave(self) -> None:
         """What comes next is another file."""
         self.fresh = True
+
+
+def _beginning(path: Path) -> Position:
+    """Before a file's first line, so that it is known when it is renamed before anything of it was taken."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEAD)
+    except OSError:
+        data = b""
+    line, end, _ = data.partition(b"\n")
+    if not end:
+        return Position(path=str(path))
+    head = line + end
+    return Position(path=str(path), head=len(head), beginning=sha256(head).hexdigest(), began=_time_of(line))
 
 
 def _written(path: Path) -> tuple[bool, int, int]:

@@ -64,25 +64,25 @@ class Intake:
         """
         # This loop runs for every line.
         decode, put, place = self._decoder.decode, self._sink.put, self._place
-        used = octets = 0
+        used = 0
         for number, line in enumerate(lines, first):
-            octets += len(line) + 1
+            identity = f"{prefix}{number:012x}"
             if len(line) > LONGEST:
-                self._reject(line, number, EveError("eve-long", f"the line is longer than {LONGEST:,} bytes"))
+                error = EveError("eve-long", f"the line is longer than {LONGEST:,} bytes")
+                self._reject(line, number, error, identity)
                 continue
             try:
-                made = decode(line, sensor, f"{prefix}{number:012x}")
-                for topic, key, record in made:
+                for topic, key, record in decode(line, sensor, identity):
                     if self._from <= record.time < self._until:
                         put(topic, key, record, self._window)
                     else:
                         put(topic, key, *place(record))
             except EveError as error:
-                self._reject(line, number, error)
+                self._reject(line, number, error, identity)
             else:
                 used += 1
         self._sink.count(self._name, "lines", len(lines))
-        self._sink.count(self._name, "bytes", octets)
+        self._sink.count(self._name, "bytes", sum(map(len, lines)) + len(lines))
         self._sink.count(self._name, "used", used)
 
     def refuse(self, line: bytes, number: int, detail: str) -> None:
@@ -119,8 +119,8 @@ class Intake:
             self._windows = Windows(self._sink, self._name, time)
         return self._windows
 
-    def _reject(self, line: bytes, number: int, error: EveError) -> None:
+    def _reject(self, line: bytes, number: int, error: EveError, identity: str = "") -> None:
         # Before the first event of a file nothing is known of its times.
         time = self._now if self._live or self._windows is None else self._windows.reached
         window = self._windows.place(time) if self._windows is not None else window_of(time)
-        self._rejected.add(line[:LONGEST], number, error.reason, error.detail, time, window)
+        self._rejected.add(line[:LONGEST], number, error.reason, error.detail, time, window, record_id=identity)

@@ -38,10 +38,13 @@ class Lines:
             self.taken += self._skipped + end + 1
             self._skipping, self._skipped = False, 0
             data = data[end + 1 :]
-        lines = (self._rest + data).split(b"\n")
+        if self._rest:
+            data = self._rest + data
+        lines = data.split(b"\n")
         rest = lines.pop()
-        self.taken += sum(map(len, lines)) + len(lines)
-        if any(len(line) > self._longest for line in lines):
+        self.taken += len(data) - len(rest)
+        # Most of what comes at once is shorter than that.
+        if len(data) > self._longest and any(len(line) > self._longest for line in lines):
             lines = [line[: self._longest + 1] for line in lines]
         if len(rest) > self._longest:
             lines.append(rest[: self._longest + 1])

@@ -10,29 +10,35 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from capture.eve import SCHEME
+from capture.collectors.source import CollectorTopic, Contents
+from capture.eve import NAME, SCHEME
 from capture.eve.files import EveFile
 from capture.eve.following import EveFollower
 from capture.eve.listening import EveListener
+from capture.eve.messages import MADE, MessageLines
 from capture.packets.files import STANDARD_INPUT, Progress
 from capture.settings import CaptureSettings
-from capture.source import Observation, Source, observe_file, observe_live, observe_stream
+from capture.source import Observation, Sink, Source, observe_file, observe_live, observe_stream
 from topics.errors import TaplineError
+from topics.settings import KafkaSettings
 
 FOLLOW: Final = "follow:"
 _SOCKET: Final = "unix://"
-_HELP: Final = "write eve:FILE, eve:-, eve:follow:FILE or eve:unix://SOCKET"
+_TOPIC: Final = "kafka:"
+_HELP: Final = "write eve:FILE, eve:-, eve:follow:FILE, eve:unix://SOCKET or eve:kafka:TOPIC"
 
 
 def open_eve(
-    source: str, settings: CaptureSettings, progress: Progress | None = None
+    source: str, settings: CaptureSettings, progress: Progress | None = None, kafka: KafkaSettings | None = None
 ) -> tuple[Observation, list[Source]]:
-    """What ``eve:FILE``, ``eve:-``, ``eve:follow:FILE`` or ``eve:unix://SOCKET`` stands for.
+    """What ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``, ``eve:unix://SOCKET`` or ``eve:kafka:TOPIC`` stands for.
 
-    :class:`TaplineError` when it is none of these.
+    The topic is one of ``kafka``. :class:`TaplineError` when it is none of these.
     """
     node, started = settings.node_name, time.time_ns() // 1000
     named = source.removeprefix(SCHEME)
+    if named.startswith(_TOPIC):
+        return _open_topic(source, node, named.removeprefix(_TOPIC), started, kafka)
     if named.startswith(_SOCKET):
         path = Path(named.removeprefix(_SOCKET)).absolute()
         _check_folder(source, path, named == _SOCKET)
@@ -58,6 +64,23 @@ def open_eve(
         raise TaplineError(f"cannot read {named}: {error.strerror}: name a file of Suricata's events") from error
     observation = observe_file(node, Path(named).name, sha256)
     return observation, [EveFile(observation, named, progress)]
+
+
+def _open_topic(
+    source: str, node: str, topic: str, started: int, kafka: KafkaSettings | None
+) -> tuple[Observation, list[Source]]:
+    if not topic:
+        raise TaplineError(f"{source} names no topic: write {SCHEME}{_TOPIC}TOPIC")
+    if kafka is None:
+        raise TaplineError(f"{source} is read while it is written: use `tapline capture {source}`")
+    # Whichever node reads a partition, what is told of a flow is of the same one.
+    observation = replace(observe_live(node, source, started), identity=source)
+
+    def intake(sink: Sink, now: int) -> MessageLines:
+        return MessageLines(observation, sink, topic, now)
+
+    contents = Contents(NAME, "Filebeat or another shipper of eve.json", MADE, intake)
+    return observation, [CollectorTopic(observation, topic, contents, kafka)]
 
 
 def _check_folder(source: str, path: Path, nothing: bool) -> None:  # noqa: FBT001 - what it is is said where it is called

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from capture.source import Places
 from topics.errors import TaplineError
 from topics.partitions import digest
 
@@ -22,7 +23,8 @@ class Position(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``head`` is how many of its first bytes the SHA-256 ``beginning`` is of: a file keeps its beginning when it is
     renamed, copied or compressed, and loses it when it is truncated. ``began`` is when its
-    first event was (epoch microseconds), 0 where its first line is none.
+    first event was (epoch microseconds), 0 where its first line is none. ``places`` is where in the topics all that
+    comes of what is behind it stands, if it was published.
     """
 
     path: str
@@ -31,6 +33,7 @@ class Position(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     began: int = 0
     offset: int = 0
     lines: int = 0
+    places: Places = {}
 
     @property
     def is_known(self) -> bool:

@@ -1,12 +1,12 @@
-"""What Suricata logs of application protocols, as the fields of resources."""
+"""What Suricata logs of application protocols, as resources tell it."""
 
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from capture.eve.ends import is_address
@@ -27,8 +27,6 @@ from capture.eve.times import moment
 from capture.tshark.certificates import Parsed, parse
 from topics.records import Certificate, Dns, File, Http, Smb, Ssh, Tls
 
-Fields = Iterator[dict[str, Any]]
-
 _IS_QUESTION: Final = {"query": True, "request": True, "answer": False, "response": False}
 _ADDRESSES: Final = frozenset({"A", "AAAA"})
 _LABEL_LIMIT: Final = 512
@@ -42,7 +40,22 @@ _UNSAFE_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "coo
 _OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
 
 
-def dns_of(_event: Event, part: DnsPart) -> Fields:
+class Told(Struct, gc=False):
+    """The members of a :class:`~topics.records.Resource` that are its own."""
+
+    group: str
+    uri: str
+    label: str
+    dns: Dns | None = None
+    http: Http | None = None
+    tls: Tls | None = None
+    x509: Certificate | None = None
+    file: File | None = None
+    ssh: Ssh | None = None
+    smb: Smb | None = None
+
+
+def dns_of(_event: Event, part: DnsPart) -> list[Told]:
     """A DNS message; of version 1 each answer is a message of its own."""
     is_question = _IS_QUESTION.get(part.type)
     if is_question is None:
@@ -50,27 +63,27 @@ def dns_of(_event: Event, part: DnsPart) -> Fields:
     name, kind = part.rrname, part.rrtype
     if part.queries:
         name, kind = part.queries[0].rrname, part.queries[0].rrtype
-    answers = [] if is_question else _answers(part)[:_MOST]
+    operation = _OPERATIONS.get(part.opcode)
     dns = Dns(
         type="query" if is_question else "answer",
         message_id=part.id,
         query_name=name,
         query_type=kind,
-        response_code="" if is_question else part.rcode,
-        answers=answers,
-        resolved_ips=[data for _, kind, data in answers if kind in _ADDRESSES and is_address(data)],
         flags=_flags(part.aa, part.tc, part.rd, part.ra, part.z),
         truncated=part.tc,
-        operation=_OPERATIONS[part.opcode] if part.opcode in _OPERATIONS else str(part.opcode),
+        operation=str(part.opcode) if operation is None else operation,
     )
     if is_question:
         label = f"query {kind}"
     else:
-        label = f"answer {kind} {dns.response_code} {', '.join([data for _, _, data in answers if data])}"
-    yield {"group": "dns", "uri": dns.query_name, "label": label.rstrip()[:_LABEL_LIMIT], "dns": dns}
+        dns.response_code = part.rcode
+        dns.answers = answers = _answers(part)[:_MOST]
+        dns.resolved_ips = [data for _, kind, data in answers if kind in _ADDRESSES and is_address(data)]
+        label = f"answer {kind} {part.rcode} {', '.join([data for _, _, data in answers if data])}"
+    return [Told("dns", name, label.rstrip()[:_LABEL_LIMIT], dns=dns)]
 
 
-def http_of(event: Event, part: HttpPart) -> Fields:
+def http_of(event: Event, part: HttpPart) -> list[Told]:
     """A request; where its response has come, that as well."""
     asked = _headers(part.request_headers)
     # HTTP/2 names the host and the method in its own headers.
@@ -92,9 +105,9 @@ def http_of(event: Event, part: HttpPart) -> Fields:
         referrer=part.http_refer,
         headers=asked,
     )
-    yield {"group": "url", "uri": url, "label": f"{method} {url}".strip()[:_LABEL_LIMIT], "http": request}
+    told = [Told("url", url, f"{method} {url}".strip()[:_LABEL_LIMIT], http=request)]
     if not part.status:
-        return
+        return told
     headers = _headers(part.response_headers)
     response = Http(
         type="response",
@@ -108,10 +121,11 @@ def http_of(event: Event, part: HttpPart) -> Fields:
         headers=headers,
     )
     label = f"{part.status} {part.http_content_type}".rstrip()
-    yield {"group": "url", "uri": url, "label": label[:_LABEL_LIMIT], "http": response}
+    told.append(Told("url", url, label[:_LABEL_LIMIT], http=response))
+    return told
 
 
-def tls_of(event: Event, part: TlsPart) -> Fields:
+def tls_of(event: Event, part: TlsPart) -> list[Told]:
     """A client's hello, the server's where something is known of it, and the certificates."""
     client = Tls(
         type="client-hello",
@@ -121,7 +135,7 @@ def tls_of(event: Event, part: TlsPart) -> Fields:
         ja4=part.ja4,
     )
     uri = part.sni or event.dest_ip
-    yield {"group": "tls", "uri": uri, "label": "client-hello", "tls": client}
+    told = [Told("tls", uri, "client-hello", tls=client)]
     if part.version or part.ja3s:
         server = Tls(
             type="server-hello",
@@ -129,16 +143,17 @@ def tls_of(event: Event, part: TlsPart) -> Fields:
             server_name=part.sni,
             ja3s=part.ja3s.hash if part.ja3s else "",
         )
-        yield {"group": "tls", "uri": uri, "label": f"server-hello {server.version}".rstrip(), "tls": server}
+        told.append(Told("tls", uri, f"server-hello {server.version}".rstrip(), tls=server))
     chain = chain_of(part)
     for position, parsed in enumerate(chain):
         certificate = replace(parsed.certificate, position=position, server_name=part.sni)
         if not position and not certificate.subject:
             certificate = replace(_told(part), **_hashes(certificate))
-        yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": parsed.pem, "x509": certificate}
+        told.append(Told("x509", f"SHA1:{certificate.sha1}", parsed.pem, x509=certificate))
     if not chain and (part.subject or part.fingerprint):
         certificate = _told(part)
-        yield {"group": "x509", "uri": f"SHA1:{certificate.sha1}", "label": certificate.subject, "x509": certificate}
+        told.append(Told("x509", f"SHA1:{certificate.sha1}", certificate.subject, x509=certificate))
+    return told
 
 
 def chain_of(part: TlsPart) -> list[Parsed]:
@@ -172,20 +187,20 @@ def _hashes(certificate: Certificate) -> dict[str, str]:
     return {name: getattr(certificate, name) for name in ("md5", "sha1", "sha256", "der")}
 
 
-def quic_of(event: Event, part: QuicPart) -> Fields:
+def quic_of(event: Event, part: QuicPart) -> list[Told]:
     """A client's hello; the packets of a server, and those that go on, tell nothing of it."""
     if not part.sni and not part.ja3 and not part.ja4:
-        return
+        return []
     client = Tls(
         type="client-hello",
         server_name=part.sni,
         ja3=part.ja3.hash if part.ja3 else "",
         ja4=part.ja4,
     )
-    yield {"group": "tls", "uri": part.sni or event.dest_ip, "label": "client-hello", "tls": client}
+    return [Told("tls", part.sni or event.dest_ip, "client-hello", tls=client)]
 
 
-def file_of(event: Event, part: FilePart) -> Fields:
+def file_of(event: Event, part: FilePart) -> list[Told]:
     """A file; its SHA-256 is what one looks up, where Suricata was told to compute it."""
     file = File(
         name=part.filename,
@@ -198,12 +213,13 @@ def file_of(event: Event, part: FilePart) -> Fields:
         sha256=part.sha256,
     )
     label = f"{part.filename} {part.magic}".rstrip()
-    yield {"group": "file", "uri": part.sha256 or part.sha1 or part.md5, "label": label[:_LABEL_LIMIT], "file": file}
+    return [Told("file", part.sha256 or part.sha1 or part.md5, label[:_LABEL_LIMIT], file=file)]
 
 
-def ssh_of(_event: Event, part: SshPart) -> Fields:
+def ssh_of(_event: Event, part: SshPart) -> list[Told]:
     """Each side that has said something of itself."""
     sides: tuple[tuple[str, SshSide], ...] = (("client", part.client), ("server", part.server))
+    told = []
     for name, side in sides:
         if not side.software_version and not side.proto_version:
             continue
@@ -216,16 +232,17 @@ def ssh_of(_event: Event, part: SshPart) -> Fields:
             hassh=hassh,
         )
         label = f"{name} SSH-{side.proto_version}-{side.software_version}"
-        yield {"group": "ssh", "uri": hassh or side.software_version, "label": label[:_LABEL_LIMIT], "ssh": ssh}
+        told.append(Told("ssh", hassh or side.software_version, label[:_LABEL_LIMIT], ssh=ssh))
+    return told
 
 
-def smb_of(_event: Event, part: SmbPart) -> Fields:
+def smb_of(_event: Event, part: SmbPart) -> list[Told]:
     """A request: which SMB it is, and in words what it was about."""
     dialect = "" if part.dialect == "unknown" else part.dialect
     first = dialect[:1]
     smb = Smb(version=first if first in {"2", "3"} else "1" if dialect else "", dialect=dialect)
     label = " ".join(filter(None, (part.command, part.filename or part.share, part.status)))
-    yield {"group": "smb", "uri": dialect, "label": label[:_LABEL_LIMIT], "smb": smb}
+    return [Told("smb", dialect, label[:_LABEL_LIMIT], smb=smb)]
 
 
 def _answers(part: DnsPart) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from capture.eve.errors import EveError
@@ -19,15 +20,23 @@ _seconds: dict[str, int] = {}
 
 def moment(text: str) -> int:
     """Epoch microseconds of a time as ``2021-06-06T15:59:46.457984+0200``; without an offset it is UTC."""
+    # This runs for every event, of a flow's end twice.
     second, fraction = text[:20] + text[26:], text[20:26]
-    if second in _seconds and fraction.isdecimal():
-        return _seconds[second] + int(fraction)
-    time = _read(text)
+    began = _seconds.get(second)
+    if began is not None and fraction.isdecimal():
+        return began + int(fraction)
+    time = _read_short(text) if len(text) <= _LONGEST else _read(text)
     if len(text) == _LONGEST and text[19] == "." and fraction.isdecimal():
         if len(_seconds) >= _REMEMBERED:
             _seconds.clear()
         _seconds[second] = time - int(fraction)
     return time
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_short(text: str) -> int:
+    """The same of one that may be remembered: those of certificates come again."""
+    return _read(text)
 
 
 def _read(text: str) -> int:

@@ -59,19 +59,25 @@ class Books:
             self.count("dropped.kernel", datagrams)
             self.add(self._observation.observation_point, "dropped", datagrams)
 
-    def reject(self, data: bytes, exporter: str, reason: str, detail: str, windows: Windows) -> None:
-        """A datagram, or a part of it, cannot be used."""
+    def reject(
+        self, data: bytes, exporter: str, reason: str, detail: str, windows: Windows, *, record_id: str = ""
+    ) -> None:
+        """A datagram, or a part of it, cannot be used; ``record_id`` is its dead letter's, where it has a name."""
         self.add(exporter, "rejected")
         time = windows.reached
         detail = f"from {exporter}: {detail}"
-        self._rejected.add(data, self._rejected.count + 1, reason, detail, time, windows.place(time))
+        number = self._rejected.count + 1
+        self._rejected.add(data, number, reason, detail, time, windows.place(time), record_id=record_id)
+
+    def turns(self, windows: Windows, now: int) -> bool:
+        """True where this time is in another window than the sums are of."""
+        return window_of(max(now, windows.reached)) != self._window
 
     def turn(self, windows: Windows, now: int) -> None:
         """It is now this time: where that is in another window, put the sums of the one before."""
-        window = window_of(max(now, windows.reached))
-        if window != self._window:
+        if self.turns(windows, now):
             self.tell(windows)
-            self._window = window
+            self._window = window_of(max(now, windows.reached))
 
     def tell(self, windows: Windows) -> None:
         """Put the sums since they were put last, at the end of their window."""

@@ -23,7 +23,7 @@ _UNSEEN: Final = Application(name="Unknown", category="Unspecified")
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
-_TRANSPORTS: Final = {
+TRANSPORTS: Final = {
     0: "hopopt", 1: "icmp", 2: "igmp", 4: "ipv4", 6: "tcp", 8: "egp", 9: "igp", 17: "udp", 27: "rdp", 33: "dccp",
     41: "ipv6", 43: "ipv6-route", 44: "ipv6-frag", 46: "rsvp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp",
     59: "ipv6-nonxt", 60: "ipv6-opts", 88: "eigrp", 89: "ospf", 94: "ipip", 97: "etherip", 98: "encap", 103: "pim",
@@ -184,7 +184,7 @@ class FlowCache:
     ) -> None:
         self.version4: dict[int, Table] = {}
         self.version6: dict[int, Table] = {}
-        self._others: dict[tuple[int, int, int, str], Table] = {}
+        self._others: dict[tuple[int, int, int, str, int], Table] = {}
         self._flows: dict[FlowState, None] = {}
         self._fragments: dict[bytes, Half] = {}
         self._older_fragments: dict[bytes, Half] = {}
@@ -224,9 +224,11 @@ class FlowCache:
         flow = FlowState(header, time, table, forward, reverse)
         flow.community_id = community_id(header.protocol, source, destination, ports, one_way=header.one_way)
         flow.flow_id = self._flow_id(flow.community_id, time)
-        if link == ETHERNET:
-            flow.destination_mac = buffer[start : start + 6].hex(":")
-            flow.source_mac = buffer[start + 6 : start + 12].hex(":")
+        frame = header.tunnel.frame if header.tunnel else 0
+        if link == ETHERNET or frame:
+            at = start + frame
+            flow.destination_mac = buffer[at : at + 6].hex(":")
+            flow.source_mac = buffer[at + 6 : at + 12].hex(":")
         if self._domains is not None:
             flow.source_domain = self._domains.find(source, destination, time)
             flow.destination_domain = self._domains.find(destination, source, time)
@@ -290,7 +292,9 @@ class FlowCache:
         if header.ports and protocol in {TCP, UDP} and not header.tunnel and not may_carry_packets(header):
             tables, key = self.version4 if version == 4 else self.version6, protocol << 12 | header.vlan
         else:
-            tables, key = self._others, (version, protocol, header.vlan, header.tunnel)
+            tunnel = header.tunnel
+            name, network = (tunnel.name, tunnel.network) if tunnel else ("", 0)
+            tables, key = self._others, (version, protocol, header.vlan, name, network)
         table = tables.get(key)
         if table is None:
             table = tables[key] = Table()
@@ -317,7 +321,7 @@ class FlowCache:
             source.retransmissions,
             destination.retransmissions,
         )
-        family = AF_INET if header.version == 4 else AF_INET6
+        family, tunnel = _family(header.version), header.tunnel
         has_ports = bool(header.ports) and header.protocol not in {1, 58}
         sequence = flow.sequence
         flow.sequence += 1
@@ -331,7 +335,7 @@ class FlowCache:
             destination_ip=inet_ntop(family, header.destination),
             source_port=int.from_bytes(header.ports[:2], "big") if has_ports else 0,
             destination_port=int.from_bytes(header.ports[2:], "big") if has_ports else 0,
-            transport=_TRANSPORTS.get(header.protocol) or f"protocol-{header.protocol}",
+            transport=TRANSPORTS.get(header.protocol) or f"protocol-{header.protocol}",
             protocol_number=header.protocol,
             vlan_id=header.vlan,
             record=kind,
@@ -342,7 +346,10 @@ class FlowCache:
             ip_version=header.version,
             source_mac=flow.source_mac,
             destination_mac=flow.destination_mac,
-            tunnel=header.tunnel,
+            tunnel=tunnel.name if tunnel else "",
+            tunnel_source_ip=inet_ntop(_family(tunnel.version), tunnel.source) if tunnel else "",
+            tunnel_destination_ip=inet_ntop(_family(tunnel.version), tunnel.destination) if tunnel else "",
+            tunnel_id=tunnel.identity if tunnel else 0,
             application=application.name,
             application_category=application.category,
             server_name=application.server_name,
@@ -379,6 +386,10 @@ class FlowCache:
 
     def __iter__(self) -> Iterator[FlowState]:
         return iter(self._flows)
+
+
+def _family(version: int) -> int:
+    return AF_INET if version == 4 else AF_INET6
 
 
 def _risks(flow: FlowState) -> tuple[str, ...]:

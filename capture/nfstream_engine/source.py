@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from capture.enrichment import NAME as ENRICHMENT
 from capture.enrichment.domains import Domains
 from capture.nfstream_engine.dissector import Dissector
 from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache, FlowState
 from capture.nfstream_engine.segments import NUMBERS, arrived, extent, flagged, payload_size
-from capture.packets.decode import ETHERNET, IPV4, IPV6, TCP, VLAN, decode
+from capture.packets.decode import ETHERNET, TCP, VLAN, decode
+from capture.packets.fanout import Fanout
 from capture.packets.files import Packet, PacketFile, Progress
 from capture.packets.live import CLOCK, LiveCapture
+from capture.packets.tunnels import IPV4, IPV6
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink, window_of
 from topics.catalog import FLOW, METRIC
-from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.records import WINDOW_SECONDS, Flow, Metric
 
@@ -57,11 +58,13 @@ class NfstreamSource:
         path_or_interface: str,
         settings: CaptureSettings,
         progress: Progress | None = None,
+        fanout: Fanout | None = None,
     ) -> None:
         self._observation = observation
         self._input = path_or_interface
         self._settings = settings
         self._progress = progress
+        self._fanout = fanout
         self._stopping = False
 
     @property
@@ -71,23 +74,33 @@ class NfstreamSource:
 
     def run(self, sink: Sink) -> None:
         with Dissector() as dissector, self._open() as packets:
-            meter = _Meter(self._observation, self._settings, dissector, sink, packets.dropped)
+            meter = _Meter(self._observation, self._settings, dissector, sink, packets)
             try:
                 meter.read(packets.packets())
                 if not (self._stopping and self._observation.is_file):
                     meter.finish()
             finally:
                 meter.release()
-        if packets.problem:
-            raise (TaplineError if self._observation.stream == LIVE else CutShort)(packets.problem)
+        if isinstance(packets, PacketFile) and packets.problem:
+            raise CutShort(packets.problem)
 
     def stop(self) -> None:
         self._stopping = True
 
     def _open(self) -> PacketFile | LiveCapture:
         if self._observation.stream == LIVE:
-            return LiveCapture(self._input, self._settings, stopped=lambda: self._stopping)
+            return LiveCapture(self._input, self._settings, lambda: self._stopping, self._fanout)
         return PacketFile(self._input, stopped=lambda: self._stopping, progress=self._progress)
+
+
+class _Packets(Protocol):
+    """Where packets come from, and what it knows of those that did not come."""
+
+    def packets(self) -> Iterable[Packet]: ...
+
+    def dropped(self) -> int: ...
+
+    def losses(self) -> int: ...
 
 
 class _Meter:
@@ -99,12 +112,13 @@ class _Meter:
         settings: CaptureSettings,
         dissector: Dissector,
         sink: Sink,
-        dropped: Callable[[], int],
+        packets: _Packets,
     ) -> None:
         self._idle = settings.idle_timeout * 1_000_000
         self._domains = Domains() if settings.enrichment.passive_dns else None
         self._flows = FlowCache(observation, self._idle, settings.max_flows, dissector, self._put, self._domains)
-        self._dropped = dropped
+        self._tunnels = settings.tunnels == "inner"
+        self._input = packets
         self._observation = observation
         self._dissector = dissector
         self._sink = sink
@@ -120,7 +134,7 @@ class _Meter:
         """Take packets until there are no more."""
         # This loop runs for every packet: most are TCP or UDP of a flow that is known, and are found by one
         # slice of their bytes; whatever else they may be is decided by decode().
-        flows, dissector, idle = self._flows, self._dissector, self._idle
+        flows, dissector, idle, tunnels = self._flows, self._dissector, self._idle, self._tunnels
         version4, version6, unpack, unpack6 = flows.version4, flows.version6, _unpack, _unpack6
         now, next_tick = self._now, self._next_tick
         count = octets = 0
@@ -173,7 +187,7 @@ class _Meter:
             count += 1
             octets += length
             if half is None:
-                decoded = decode(link, buffer, start, end)
+                decoded = decode(link, buffer, start, end, tunnels=tunnels)
                 if isinstance(decoded, str):
                     self._ignored[decoded] += 1
                     self._ignored_bytes += length
@@ -195,7 +209,7 @@ class _Meter:
                     half = None
             if half is None:
                 if header is None:
-                    decoded = decode(link, buffer, start, end)
+                    decoded = decode(link, buffer, start, end, tunnels=tunnels)
                     assert not isinstance(decoded, str)
                     header = decoded
                 half = flows.begin(header, now, self._window, link, buffer, start)
@@ -274,7 +288,7 @@ class _Meter:
 
     def _close_window(self, time: int) -> None:
         """Put and count what was read in the window that ends at this time."""
-        dropped = self._dropped()
+        dropped = self._input.dropped()
         ignored = self._ignored.total()
         observation, window = self._observation, self._window
         if self._packets or dropped or observation.stream == LIVE:
@@ -302,6 +316,7 @@ class _Meter:
             ("ignored_bytes", self._ignored_bytes),
             ("dropped.kernel", dropped),
             ("evicted_flows", self._flows.evicted),
+            ("interface_losses", self._input.losses()),
             *((f"ignored.{reason}", amount) for reason, amount in self._ignored.items()),
         ):
             if amount:

@@ -1,10 +1,9 @@
 """What a packet's headers say: from the link layer to the ports.
 
-Only what tells flows apart is read; applications are nDPI's business. Tunnels are looked into as
-nfstream does: IP in IP and GTP-U; whatever else carries packets (GRE, VXLAN …) is a flow itself.
-Headers: IEEE 802.3 and 802.1Q, RFC 2516 (PPPoE), RFC 3032 (MPLS), RFC 791 and 8200 (IP), RFC 2003
-and 4213 (IP in IP), 3GPP TS 29.281 (GTP-U), and the link types of
-https://www.tcpdump.org/linktypes.html.
+Only what tells flows apart is read; applications are nDPI's business. What a tunnel carries is the
+packet that counts (:mod:`capture.packets.tunnels`).
+Headers: IEEE 802.3 and 802.1Q, RFC 2516 (PPPoE), RFC 3032 (MPLS), RFC 791 and 8200 (IP), and the
+link types of https://www.tcpdump.org/linktypes.html.
 """
 
 from __future__ import annotations
@@ -12,30 +11,50 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from capture.community_id import PORT_PROTOCOLS, icmp_ports
+from capture.packets.tunnels import BRIDGED, IPV4, IPV6, PPP, UDP_PORTS, Inside, inside, of_version
 
 ETHERNET: Final = 1
 TCP: Final = 6
 UDP: Final = 17
 
-IPV4: Final = 0x0800
-IPV6: Final = 0x86DD
 VLAN: Final = 0x8100
 _TAGS: Final = frozenset({VLAN, 0x88A8, 0x9100, 0x9200})
 _MPLS: Final = frozenset({0x8847, 0x8848})
 _PPPOE: Final = 0x8864
-_PPP: Final = {0x0021: IPV4, 0x0057: IPV6}
 _NON_IP: Final = {0x0806: "arp", 0x8035: "arp", 0x88CC: "lldp"}
 _RAW: Final = frozenset({12, 14, 101, 228, 229})
 _LOOPBACK: Final = frozenset({0, 108})
-_IPV4_IN_IP, _IPV6_IN_IP, _ICMP, _ICMP6 = 4, 41, 1, 58
+_ICMP, _ICMP6 = 1, 58
 _FRAGMENT, _AUTHENTICATION = 44, 51
 _EXTENSIONS: Final = frozenset({0, 43, 60, 135, 139, 140})
-_GTP_U: Final = (2152).to_bytes(2, "big")
+
+_VIRTUAL_NETWORKS: Final = frozenset({"vxlan", "geneve"})
 
 _MAX_NESTING: Final = 8
 _SLL, _SLL2, _PPP_LINK, _PPP_HDLC, _HDLC = 113, 276, 9, 50, 104
 KNOWN_LINKS: Final = _RAW | _LOOPBACK | {ETHERNET, _SLL, _SLL2, _PPP_LINK, _PPP_HDLC, _HDLC}
 """The link types that are understood; packets of another are ignored, with that reason."""
+
+
+class Tunnel(NamedTuple):
+    """The tunnel that a packet came through: the innermost, of several.
+
+    ``version`` and the packed addresses are those of the IP header around; ``identity`` tells its tunnels apart
+    (:func:`~capture.packets.tunnels.inside`). ``frame`` is the offset of the innermost Ethernet frame that a tunnel
+    carried, 0 where none did.
+    """
+
+    name: str
+    version: int
+    source: bytes
+    destination: bytes
+    identity: int
+    frame: int
+
+    @property
+    def network(self) -> int:
+        """What else tells its flows apart: the number of a virtual network, which has addresses of its own."""
+        return self.identity if self.name in _VIRTUAL_NETWORKS else 0
 
 
 class Header(NamedTuple):
@@ -44,8 +63,8 @@ class Header(NamedTuple):
     ``network`` is the offset of the IP header from the packet's first byte, ``transport`` of what
     follows it, where that has ports or is a later fragment (else 0). Addresses are packed; ``ports`` are
     both in four bytes (for ICMP those of the Community ID), empty for protocols without. ``vlan`` is the
-    innermost tag, ``tunnel`` names the innermost tunnel (``ipip``, ``6in4``, ``gtp``). ``fragment``
-    identifies the datagram of a fragment; ``later`` says that it is not the first one.
+    innermost tag, ``tunnel`` what the packet came through. ``fragment`` identifies the datagram of a
+    fragment; ``later`` says that it is not the first one.
     """
 
     network: int
@@ -57,23 +76,25 @@ class Header(NamedTuple):
     one_way: bool = False
     transport: int = 0
     vlan: int = 0
-    tunnel: str = ""
+    tunnel: Tunnel | None = None
     fragment: bytes = b""
     later: bool = False
 
 
-def decode(link: int, buffer: bytes, start: int, end: int) -> Header | str:
+def decode(link: int, buffer: bytes, start: int, end: int, *, tunnels: bool = True) -> Header | str:
     """The header of a packet, or the reason why it belongs to no flow.
 
-    Reasons: ``arp``, ``lldp``, ``not-ip``, ``link-type`` (not understood), ``malformed`` (an IP
-    header that cannot be) and ``short`` (too little of the packet was captured).
+    ``tunnels`` says whether the packet that a tunnel carries is the one that counts. Reasons: ``arp``, ``lldp``,
+    ``not-ip``, ``link-type`` (not understood), ``malformed`` (an IP header that cannot be) and ``short`` (too little of
+    the packet was captured).
     """
     packet = buffer[start:end]
     end = len(packet)
+    nesting = 0 if tunnels else _MAX_NESTING
     try:
         if link == ETHERNET:
-            return _ethernet(packet, 0, end, 0, "", 0)
-        return _by_type(*_link(link, packet), packet, end, 0, "", 0)
+            return _ethernet(packet, 0, end, 0, None, nesting)
+        return _by_type(*_link(link, packet), packet, end, 0, None, nesting)
     except IndexError:
         return "short"
     except ValueError as reason:
@@ -83,9 +104,9 @@ def decode(link: int, buffer: bytes, start: int, end: int) -> Header | str:
 def _link(link: int, packet: bytes) -> tuple[int, int]:
     """Ethertype and offset of the payload of a link layer other than Ethernet."""
     if link in _RAW:
-        return _of_version(packet[0]), 0
+        return of_version(packet[0]), 0
     if link in _LOOPBACK:
-        return _of_version(packet[4]), 4
+        return of_version(packet[4]), 4
     if link == _SLL:
         return _word(packet, 14), 16
     if link == _SLL2:
@@ -94,11 +115,11 @@ def _link(link: int, packet: bytes) -> tuple[int, int]:
         return _word(packet, 2), 4
     if link in {_PPP_LINK, _PPP_HDLC}:
         start = 2 if packet[:2] == b"\xff\x03" else 0
-        return _PPP.get(_word(packet, start), 0), start + 2
+        return PPP.get(_word(packet, start), 0), start + 2
     raise ValueError("link-type")
 
 
-def _ethernet(buffer: bytes, start: int, end: int, vlan: int, tunnel: str, nesting: int) -> Header:
+def _ethernet(buffer: bytes, start: int, end: int, vlan: int, tunnel: Tunnel | None, nesting: int) -> Header:
     kind, offset = _word(buffer, start + 12), start + 14
     if kind <= 1500:
         if buffer[offset : offset + 6] != b"\xaa\xaa\x03\x00\x00\x00":
@@ -107,17 +128,17 @@ def _ethernet(buffer: bytes, start: int, end: int, vlan: int, tunnel: str, nesti
     return _by_type(kind, offset, buffer, end, vlan, tunnel, nesting)
 
 
-def _by_type(kind: int, offset: int, buffer: bytes, end: int, vlan: int, tunnel: str, nesting: int) -> Header:
+def _by_type(kind: int, offset: int, buffer: bytes, end: int, vlan: int, tunnel: Tunnel | None, nesting: int) -> Header:
     while kind in _TAGS:
         vlan = _word(buffer, offset) & 0x0FFF
         kind, offset = _word(buffer, offset + 2), offset + 4
     if kind == _PPPOE:
-        kind, offset = _PPP.get(_word(buffer, offset + 6), 0), offset + 8
+        kind, offset = PPP.get(_word(buffer, offset + 6), 0), offset + 8
     if kind in _MPLS:
         while not buffer[offset + 2] & 1:
             offset += 4
         offset += 4
-        kind = _of_version(buffer[offset])
+        kind = of_version(buffer[offset])
     if kind == IPV4:
         return _ipv4(buffer, offset, end, vlan, tunnel, nesting)
     if kind == IPV6:
@@ -125,7 +146,7 @@ def _by_type(kind: int, offset: int, buffer: bytes, end: int, vlan: int, tunnel:
     raise ValueError(_NON_IP.get(kind, "not-ip"))
 
 
-def _ipv4(buffer: bytes, offset: int, end: int, vlan: int, tunnel: str, nesting: int) -> Header:
+def _ipv4(buffer: bytes, offset: int, end: int, vlan: int, tunnel: Tunnel | None, nesting: int) -> Header:
     if end - offset < 20:
         raise ValueError("short")
     first = buffer[offset]
@@ -147,10 +168,10 @@ def _ipv4(buffer: bytes, offset: int, end: int, vlan: int, tunnel: str, nesting:
     ports, one_way = _ports(protocol, buffer, at, end) if not later else (b"", False)
     transport = at if ports or later else 0
     header = Header(offset, 4, protocol, source, destination, ports, one_way, transport, vlan, tunnel, fragment, later)
-    return header if later or nesting == _MAX_NESTING else _inside(header, buffer, at, end, nesting)
+    return header if later or nesting >= _MAX_NESTING else _inside(header, buffer, at, end, nesting)
 
 
-def _ipv6(buffer: bytes, offset: int, end: int, vlan: int, tunnel: str, nesting: int) -> Header:
+def _ipv6(buffer: bytes, offset: int, end: int, vlan: int, tunnel: Tunnel | None, nesting: int) -> Header:
     if end - offset < 40:
         raise ValueError("short")
     if buffer[offset] >> 4 != 6:
@@ -177,7 +198,7 @@ def _ipv6(buffer: bytes, offset: int, end: int, vlan: int, tunnel: str, nesting:
     ports, one_way = _ports(protocol, buffer, at, end) if not later else (b"", False)
     transport = at if ports or later else 0
     header = Header(offset, 6, protocol, source, destination, ports, one_way, transport, vlan, tunnel, fragment, later)
-    return header if later or nesting == _MAX_NESTING else _inside(header, buffer, at, end, nesting)
+    return header if later or nesting >= _MAX_NESTING else _inside(header, buffer, at, end, nesting)
 
 
 def _ports(protocol: int, buffer: bytes, at: int, end: int) -> tuple[bytes, bool]:
@@ -192,49 +213,31 @@ def _ports(protocol: int, buffer: bytes, at: int, end: int) -> tuple[bytes, bool
 
 def _inside(header: Header, buffer: bytes, at: int, end: int, nesting: int) -> Header:
     """The header of the packet that this one carries, if it is a tunnel's and that can be read; else its own."""
-    if header.protocol == _IPV4_IN_IP:
-        kind, tunnel = IPV4, "ipip"
-    elif header.protocol == _IPV6_IN_IP:
-        kind, tunnel = IPV6, "6in4" if header.version == 4 else "ipip"
-    elif may_carry_packets(header):
-        at = _gtp_payload(buffer, at + 8, end)
-        if at >= end:
-            return header
-        kind, tunnel = _of_version(buffer[at]), "gtp"
-    else:
+    if header.protocol == TCP or (header.protocol == UDP and not may_carry_packets(header)):
         return header
+    buffer = buffer[:end]
     try:
-        inner = _by_type(kind, at, buffer[:end], end, header.vlan, tunnel, nesting + 1)
+        found = inside(header.version, header.protocol, header.ports, buffer, at, end)
+        if found is None:
+            return header
+        inner = _carried(header, found, buffer, end, nesting + 1)
     except (IndexError, ValueError):
         return header
     return inner._replace(fragment=header.fragment) if header.fragment else inner
 
 
-def _gtp_payload(buffer: bytes, at: int, end: int) -> int:
-    """Where the packet in a GTPv1-U message begins; ``end`` when it carries none."""
-    if end - at < 28 or buffer[at] >> 5 != 1 or buffer[at + 1] != 0xFF:
-        return end
-    flags, at = buffer[at], at + 8
-    if not flags & 7:
-        return at
-    following, at = buffer[at + 3], at + 4
-    while flags & 4 and following and at < end:
-        size = buffer[at] * 4
-        if not size:
-            return end
-        at += size
-        following = buffer[at - 1] if at <= end else 0
-    return at
+def _carried(header: Header, found: Inside, buffer: bytes, end: int, nesting: int) -> Header:
+    kind, offset, name, identity = found
+    frame = offset if kind == BRIDGED else header.tunnel.frame if header.tunnel else 0
+    tunnel = Tunnel(name, header.version, header.source, header.destination, identity, frame)
+    if kind == BRIDGED:
+        return _ethernet(buffer, offset, end, header.vlan, tunnel, nesting)
+    return _by_type(kind, offset, buffer, end, header.vlan, tunnel, nesting)
 
 
 def may_carry_packets(header: Header) -> bool:
     """True for UDP on a port whose packets are looked into, each by itself."""
-    return header.protocol == UDP and (header.ports[:2] == _GTP_U or header.ports[2:] == _GTP_U)
-
-
-def _of_version(first: int) -> int:
-    """The ethertype of a packet known only by the first byte of its IP header; 0 for another."""
-    return {4: IPV4, 6: IPV6}.get(first >> 4, 0)
+    return header.protocol == UDP and (header.ports[:2] in UDP_PORTS or header.ports[2:] in UDP_PORTS)
 
 
 def _word(buffer: bytes, offset: int) -> int:

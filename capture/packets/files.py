@@ -102,6 +102,10 @@ class PacketFile:
         """How many packets were lost since this was asked last: a file does not say."""
         return 0
 
+    def losses(self) -> int:
+        """How often what is read went away: a file does not."""
+        return 0
+
     def _pcap(self, order: str, divisor: int) -> Iterator[Packet]:
         if not self._have(24):
             raise TaplineError(f"{self.name} ends inside its file header: copy or record it again")

@@ -37,6 +37,9 @@ class Sampled(NamedTuple):
     source_mac: str = ""
     destination_mac: str = ""
     tunnel: str = ""
+    tunnel_source_ip: str = ""
+    tunnel_destination_ip: str = ""
+    tunnel_id: int = 0
 
 
 def sampled_packet(data: bytes, records: list[tuple[int, int, int]]) -> Sampled | str:
@@ -86,7 +89,10 @@ def _of_header(data: bytes, start: int, end: int) -> Sampled | str:
     if number == TCP and with_ports and size > header.transport + 13:
         flags = packet[header.transport + 13]
     ethernet = link == ETHERNET
-    family = AF_INET if header.version == 4 else AF_INET6
+    family, tunnel = _family(header.version), header.tunnel
+    # The frame that a tunnel carries is the one that the packet was in.
+    frame = tunnel.frame if tunnel else 0
+    ethernet = ethernet or frame > 0
     return Sampled(
         length,
         header.version,
@@ -98,9 +104,12 @@ def _of_header(data: bytes, start: int, end: int) -> Sampled | str:
         ports[2] << 8 | ports[3] if with_ports else 0,
         flags,
         header.vlan,
-        _mac(packet[6:12]) if ethernet else "",
-        _mac(packet[:6]) if ethernet else "",
-        header.tunnel,
+        _mac(packet[frame + 6 : frame + 12]) if ethernet else "",
+        _mac(packet[frame : frame + 6]) if ethernet else "",
+        tunnel.name if tunnel else "",
+        _address(_family(tunnel.version), tunnel.source) if tunnel else "",
+        _address(_family(tunnel.version), tunnel.destination) if tunnel else "",
+        tunnel.identity if tunnel else 0,
     )
 
 
@@ -124,6 +133,10 @@ def _of_fields(data: bytes, start: int, family: int, width: int) -> Sampled:
         second & 0xFFFF if with_ports else 0,
         flags & 0xFF if protocol == TCP else 0,
     )
+
+
+def _family(version: int) -> int:
+    return AF_INET if version == 4 else AF_INET6
 
 
 @lru_cache(maxsize=1 << 14)

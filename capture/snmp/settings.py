@@ -53,9 +53,9 @@ class SnmpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     At most ``concurrency`` devices that answer are asked at once, beside them as many that were not asked before, and a
     quarter of that of those that did not answer last time. A question is repeated ``retries`` times when there is no
     answer in ``timeout`` seconds. Traps of any community are taken, of one where ``trap_community`` names it as devices
-    do; those of SNMPv3 are taken from ``trap_users``.
-    ``rejected_per_minute`` bounds how many datagrams that are no trap are published as dead letters,
-    ``receive_buffer`` (bytes) is what the kernel keeps of datagrams.
+    do; those of SNMPv3 are taken from ``trap_users``, and in ``engine_folder`` it is kept which
+    engine their informs are for. ``rejected_per_minute`` bounds how many datagrams that are no trap are published as
+    dead letters, ``receive_buffer`` (bytes) is what the kernel keeps of datagrams.
     """
 
     devices: list[SnmpDevice] = field(default_factory=list)
@@ -64,5 +64,6 @@ class SnmpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     retries: Annotated[int, Meta(ge=0, le=10)] = 1
     trap_community: str = ""
     trap_users: list[SnmpUser] = field(default_factory=list)
+    engine_folder: str = ".tapline/snmp"
     rejected_per_minute: Annotated[int, Meta(ge=0, le=100_000)] = 600
     receive_buffer: Annotated[int, Meta(ge=4096, le=1 << 30)] = 8 * 1024 * 1024

@@ -65,6 +65,13 @@ class Reader:
         self.position = position + length
         return tag, position, position + length
 
+    def tag(self) -> int:
+        """The tag of the next element, which stays the next; :class:`BerError` where there is none."""
+        before = self.position
+        found, _, _ = self.next()
+        self.position = before
+        return found
+
     def inner(self, tag: int) -> Reader:
         """A reader of what stands in the next element, which has to have this tag."""
         start, end = self._expected(tag)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 from capture.live_windows import LiveWindows
 from capture.snmptrap import NAME
-from capture.snmptrap.message import GENERIC, OpenV3, Rejected, Trap, parse
+from capture.snmptrap.message import GENERIC, Asked, OpenV3, Rejected, Trap, parse
 from capture.source import Observation, Sink
 from capture.syslog.rejected import Rejected as RejectedLines
 from topics.catalog import ALERT, METRIC
@@ -49,6 +50,9 @@ _SCALARS: Final = {"1.3.6.1.2.1.1.1.0": "sysDescr", "1.3.6.1.2.1.1.5.0": "sysNam
 _TOLD: Final = 10
 """Variables that stand in the message; all of them are attributes."""
 
+_KEPT_INFORMS: Final = 1000
+"""How many informs are known again."""
+
 _LONGEST: Final = 1000
 """Characters kept of a value."""
 
@@ -74,6 +78,7 @@ class Intake:
         self._octets = 0
         self._dropped = 0
         self._told = (0, 0, 0, 0)
+        self._informs: OrderedDict[str, None] = OrderedDict()
 
     def drop(self, datagrams: int) -> None:
         """The kernel has lost this many."""
@@ -91,7 +96,13 @@ class Intake:
             trap = parse(datagram, self._community, self._open_v3)
         except Rejected as rejected:
             self._rejected.add(datagram, self._number, rejected.reason, f"{sender}: {rejected.detail}", now, window)
-            return b""
+            return rejected.answer
+        except Asked as asked:
+            self._sink.count(NAME, asked.counter)
+            return asked.answer
+        if trap.answer and self._repeated(trap, sender):
+            self._sink.count(NAME, "repeated")
+            return trap.answer
         self._traps += 1
         self._sink.count(NAME, "traps")
         if trap.left_out:
@@ -103,6 +114,16 @@ class Intake:
     def finish(self) -> None:
         """Put the sums of the window that is open."""
         self._put_sums()
+
+    def _repeated(self, trap: Trap, sender: str) -> bool:
+        """True for an inform that has come before: whoever misses the answer sends it again."""
+        said = digest(sender, trap.version, trap.user, trap.request, trap.name, trap.uptime, repr(trap.variables))
+        if said in self._informs:
+            return True
+        self._informs[said] = None
+        if len(self._informs) > _KEPT_INFORMS:
+            self._informs.popitem(last=False)
+        return False
 
     def _alert(self, trap: Trap, sender: str, now: int) -> Alert:
         observation = self._observation

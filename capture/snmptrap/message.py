@@ -35,18 +35,28 @@ REASONS: Final = {
     "authentication": "it does not prove that its user sent it",
     "encryption": "it cannot be decrypted",
     "time-window": "it is older than what its sender has sent before",
-    "inform": "it is an inform of SNMPv3: have the device send traps",
+    "engine": "it is an inform for another engine of SNMPv3, or there are no users here",
 }
 """Why a datagram is rejected."""
 
 
 class Rejected(ValueError):
-    """A datagram that is no trap to take; ``reason`` is one of :data:`REASONS`."""
+    """A datagram that is no trap to take, by one of :data:`REASONS`; ``answer`` is what its sender is told."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", answer: bytes = b"") -> None:
         super().__init__(reason, detail)
         self.reason = reason
+        self.answer = answer
         self.detail = f"{REASONS[reason]}: {detail}" if detail else REASONS[reason]
+
+
+class Asked(Exception):
+    """A datagram that asks for our engine's id (``discoveries``) or clock (``synchronisations``), and its answer."""
+
+    def __init__(self, counter: str, answer: bytes) -> None:
+        super().__init__(counter)
+        self.counter = counter
+        self.answer = answer
 
 
 class Trap(Struct, kw_only=True):
@@ -54,7 +64,8 @@ class Trap(Struct, kw_only=True):
 
     ``name`` is its object identifier as SNMPv2 has it, ``uptime`` the sysUpTime of who sent it in hundredths of a
     second. ``agent`` is whose trap it is, where the message says so because somebody else handed it on.
-    ``variables`` are its other variables, ``left_out`` how many more it had. ``answer`` is what an inform waits for.
+    ``variables`` are its other variables, ``left_out`` how many more it had. ``answer`` is what an inform waits for,
+    ``request`` its number, which is the same when it is sent again.
     """
 
     version: str
@@ -64,29 +75,39 @@ class Trap(Struct, kw_only=True):
     user: str = ""
     variables: list[tuple[str, str]] = []
     left_out: int = 0
+    request: int = 0
     answer: bytes = b""
 
 
 _numbers = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII).fullmatch
 _address = re.compile(r"[0-9]+(\.[0-9]+){3}", re.ASCII).fullmatch
 
-OpenV3 = Callable[[bytes, Reader], tuple[str, bytes]]
-"""Opens a message of SNMPv3 after its version: the user, and the scoped PDU (RFC 3412, 6)."""
+
+class Opened(Struct, frozen=True):
+    """What a message of SNMPv3 holds: its user and the scoped PDU (RFC 3412, 6).
+
+    ``answer`` makes a message of the scoped PDU of a response.
+    """
+
+    user: str
+    scoped: bytes
+    answer: Callable[[bytes], bytes]
+
+
+OpenV3 = Callable[[bytes, Reader], Opened]
+"""Opens a message of SNMPv3 after its version."""
 
 
 def parse(data: bytes, community: str, open_v3: OpenV3) -> Trap:
-    """The trap that a datagram carries, of ``community`` where that is not empty; :class:`Rejected` when it is none."""
+    """The trap that a datagram carries, of ``community`` where that is not empty.
+
+    :class:`Rejected` when it is none, :class:`Asked` when it is a step before an inform.
+    """
     try:
         message = Reader(data).inner(SEQUENCE)
         version = message.integer()
         if version == 3:
-            user, scoped = open_v3(data, message)
-            inner = Reader(scoped).inner(SEQUENCE)
-            inner.octets()
-            inner.octets()
-            trap, _ = _pdu(scoped, inner, "v3")
-            trap.user = user
-            return trap
+            return _trap_v3(open_v3(data, message))
         if version not in (0, 1):
             raise Rejected("version", str(version))
         given = message.octets()
@@ -94,10 +115,29 @@ def parse(data: bytes, community: str, open_v3: OpenV3) -> Trap:
             raise Rejected("community")
         trap, place = _pdu(data, message, "v2c" if version else "v1")
         if data[place] == INFORM:
-            trap.answer = data[:place] + bytes([RESPONSE]) + data[place + 1 :]
+            trap.answer = _response(data, place)
     except BerError as error:
         raise Rejected("ber", str(error)) from error
     return trap
+
+
+def _trap_v3(opened: Opened) -> Trap:
+    scoped = opened.scoped
+    whole = Reader(scoped)
+    inner = whole.inner(SEQUENCE)
+    inner.octets()
+    inner.octets()
+    trap, place = _pdu(scoped, inner, "v3")
+    trap.user = opened.user
+    if scoped[place] == INFORM:
+        # Behind it may stand what fills up the last block of its encryption.
+        trap.answer = opened.answer(_response(scoped[: whole.position], place))
+    return trap
+
+
+def _response(data: bytes, place: int) -> bytes:
+    """An inform at this place made a response: it says the same (RFC 3416, 4.2.7)."""
+    return data[:place] + bytes((RESPONSE,)) + data[place + 1 :]
 
 
 def _pdu(data: bytes, reader: Reader, version: str) -> tuple[Trap, int]:
@@ -109,11 +149,10 @@ def _pdu(data: bytes, reader: Reader, version: str) -> tuple[Trap, int]:
         return _trap_v1(pdu), place
     if version == "v1" or tag not in (TRAP, INFORM):
         raise Rejected("no-trap", f"PDU {tag:#04x}")
-    if tag == INFORM and version == "v3":
-        raise Rejected("inform")
-    for _ in range(3):
-        pdu.integer()
-    trap = Trap(version=version, name="", uptime=0)
+    request = pdu.integer()
+    pdu.integer()
+    pdu.integer()
+    trap = Trap(version=version, name="", uptime=0, request=request)
     _take_variables(trap, pdu)
     if not trap.name:
         raise Rejected("ber", "it does not say which trap it is")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from capture.network.addresses import Address
 from capture.settings import CaptureSettings
-from capture.snmp.credentials import passwords
+from capture.snmp.credentials import Passwords, passwords
 from capture.snmp.secrets import secret
-from capture.snmp.settings import SnmpSettings
+from capture.snmp.settings import SnmpSettings, SnmpUser
 from capture.snmptrap import SCHEME
+from capture.snmptrap.engine import Engine
 from capture.snmptrap.source import TrapListener
 from capture.snmptrap.users import Users
 from capture.source import Observation, Source, observe_live
 from topics.errors import TaplineError
+from topics.partitions import digest
 
 _PORT: Final = 162
 _HELP: Final = "write snmptrap:udp://HOST:PORT"
@@ -27,7 +30,8 @@ def open_snmptrap(source: str, settings: CaptureSettings) -> tuple[Observation, 
     snmp = settings.snmp
     community = secret(snmp.trap_community, "capture.snmp.trap_community") if snmp.trap_community else ""
     observation = observe_live(settings.node_name, f"snmptrap:{address}", time.time_ns() // 1000)
-    return observation, [TrapListener(observation, address, snmp, community, _users(snmp))]
+    engine = Engine(Path(snmp.engine_folder) / f"{digest('snmptrap', str(address))}.json")
+    return observation, [TrapListener(observation, address, snmp, community, Users(_users(snmp), engine))]
 
 
 def _address(source: str) -> Address:
@@ -41,11 +45,11 @@ def _address(source: str) -> Address:
     return Address("udp", host, _PORT if port is None else port)
 
 
-def _users(settings: SnmpSettings) -> Users:
-    found = {}
+def _users(settings: SnmpSettings) -> dict[str, tuple[SnmpUser, Passwords]]:
+    found: dict[str, tuple[SnmpUser, Passwords]] = {}
     for at, user in enumerate(settings.trap_users):
         key = f"capture.snmp.trap_users[{at}]"
         if user.user in found:
             raise TaplineError(f"{key} is {user.user} again: remove one of them")
         found[user.user] = (user, passwords(user, key))
-    return Users(found)
+    return found

@@ -55,6 +55,7 @@ class TrapListener:
 
     def run(self, sink: Sink) -> None:
         settings = self._settings
+        self._users.start()
         intake = Intake(self._observation, self._community, self._users.open, settings.rejected_per_minute, sink)
         with bound(self._address, socket.SOCK_DGRAM) as listening, selectors.DefaultSelector() as selector:
             listening.setsockopt(socket.SOL_SOCKET, _OVERFLOWS, 1)

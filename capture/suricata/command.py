@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from capture.packets.files import STANDARD_INPUT
-from capture.packets.live import ANY
+from capture.packets.interfaces import ANY
 from capture.settings import CaptureSettings
 from capture.suricata.configuration import configuration
 from capture.suricata.program import Program

@@ -61,6 +61,7 @@ class EventFile:
     def __init__(self, path: Path, observation: Observation) -> None:
         self.statistics: list[bytes] = []
         self._offsets = array("q")
+        self._lengths = array("l")
         self._times = array("q")
         self._flows = array("q")
         self._deadlines = array("q")
@@ -84,14 +85,18 @@ class EventFile:
         """The events of a window, by time and then by name."""
         found: list[Ordered] = []
         named: dict[str, int] = {}
-        times, flows, line_of, name = self._times, self._flows, self._line, self._name
+        assert self._data is not None
+        data, times, flows, offsets, lengths = self._data, self._times, self._flows, self._offsets, self._lengths
+        name = self._name
+        # This loop runs for every event.
         for number in self._lines[window]:
-            line, time = line_of(number), times[number]
+            offset, time = offsets[number], times[number]
+            line = data[offset : offset + lengths[number]]
             is_end = flows[number] == _ENDS
-            identity = name(line, time, is_end=is_end)
+            identity = name(line, time, 0, is_end=is_end)
             if identity in named:
                 named[identity] += 1
-                identity = name(line, time, is_end=is_end, ordinal=named[identity])
+                identity = name(line, time, named[identity], is_end=is_end)
             else:
                 named[identity] = 0
             found.append((time, identity, line, self._reason(number) if is_end else ""))
@@ -130,6 +135,7 @@ class EventFile:
                     if flow == len(self._ends):
                         self._ends.append(0)
             self._offsets.append(offset)
+            self._lengths.append(len(line) - line.endswith(b"\n"))
             self._times.append(time)
             self._flows.append(flow)
             self._deadlines.append(deadline)
@@ -163,13 +169,7 @@ class EventFile:
         """Why a flow ended: whether Suricata notices that it has timed out before the file is over is mere chance."""
         return "timeout" if self._deadlines[number] <= self._last else "shutdown"
 
-    def _line(self, number: int) -> bytes:
-        assert self._data is not None
-        offset = self._offsets[number]
-        end = self._data.find(b"\n", offset)
-        return self._data[offset : end if end >= 0 else len(self._data)]
-
-    def _name(self, line: bytes, time: int, *, is_end: bool, ordinal: int = 0) -> str:
+    def _name(self, line: bytes, time: int, ordinal: int, *, is_end: bool) -> str:
         """A digest of what an event says, without what is another each time."""
         content = line[line.find(_TYPE) :]
         if is_end:
@@ -182,7 +182,8 @@ class EventFile:
             # as it is with what is told of HTTP/2.
             content = _sorted(content)
         state = self._begun.copy()
-        state.update(b"%d\0%d\0%b" % (time, ordinal, content))
+        state.update(b"%d\0%d\0" % (time, ordinal))
+        state.update(content)
         return state.hexdigest()
 
 

@@ -30,8 +30,13 @@ class Rejected:
         self._left = float(per_minute)
         self._filled = 0
 
-    def add(self, line: bytes, number: int, reason: str, detail: str, time: int, window: int) -> None:
-        """Take one line, the ``number``-th of the source; ``time`` is when it came (epoch microseconds)."""
+    def add(
+        self, line: bytes, number: int, reason: str, detail: str, time: int, window: int, *, record_id: str = ""
+    ) -> None:
+        """Take one line, the ``number``-th of the source; ``time`` is when it came (epoch microseconds).
+
+        ``record_id`` is the dead letter's, where the number does not name the line over restarts.
+        """
         self.count += 1
         sink = self._sink
         sink.count(self._name, f"rejected.{reason}")
@@ -44,7 +49,7 @@ class Rejected:
         self._left -= 1
         observation = self._observation
         letter = DeadLetter(
-            id=digest(observation.identity, self._name, "rejected", number),
+            id=record_id or digest(observation.identity, self._name, "rejected", number),
             time=time,
             node=observation.node,
             observation_point=observation.observation_point,

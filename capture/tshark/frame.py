@@ -31,10 +31,13 @@ FIELDS = (
     "sctp.dstport",
 )
 
-_TRANSPORTS = {"tcp": 6, "udp": 17, "gre": 47, "ah": 51, "etherip": 97, "sctp": 132}
+_IN_IP = {"ip": "ipv4", "ipv6": "ipv6"}
+_TRANSPORTS = {"ipv4": 4, "tcp": 6, "udp": 17, "ipv6": 41, "gre": 47, "ah": 51, "etherip": 97, "sctp": 132}
 _IP = ("ip", "ipv6")
 _TAGS = {"vlan": "vlan_id", "ieee8021ad": "ieee8021ad_id"}
-_GTP = "gtp"
+_TUNNELS = {"gtp": "udp", "vxlan": "udp", "geneve": "udp", "teredo": "udp", "gre": "gre", "erspan": "gre"}
+"""Tunnels other than IP in IP, and what carries them."""
+
 _QUOTING = {"icmp": "quoted-by-icmp", "icmpv6": "quoted-by-icmp", "sflow": "sampled-by-sflow"}
 
 
@@ -143,52 +146,62 @@ class _Plan(Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def _plan(protocols: str) -> _Plan | str:
+def _plan(protocols: str, *, tunnels: bool) -> _Plan | str:
     """The plan for a frame of these protocols, or the reason why its records cannot be placed.
 
-    The flow is the one the flow engine sees: the outermost IP header, through IP in IP and GTP-U,
-    but outside of every other tunnel (GRE, VXLAN, Teredo …).
+    The flow is the one the flow engine sees: with ``tunnels`` that of the innermost IP header in the tunnels that it
+    knows, else that of the outermost.
     """
     seen = dict.fromkeys((*_IP, *_TRANSPORTS), 0)
     plan: _Plan | None = None
     tags = dict.fromkeys(_TAGS, 0)
-    ip, position, tag = "", 0, ""
+    ip, position, tag, place = "", 0, "", -1
+    # Whether what comes next may be of the packet that counts: nothing came yet, or a tunnel's header.
+    inside = True
     for name in protocols.split(":"):
         if name in _QUOTING:
             return _QUOTING[name]
-        if name == _GTP and plan and plan.transport == "udp":
-            plan = None
-        elif name in _TAGS and not ip:
+        if name in _TAGS:
             tags[name] += 1
-            tag = name
-        elif name in _IP:
+            if inside:
+                tag, place = name, tags[name] - 1
+            continue
+        transport = ""
+        if name in _IP:
             seen[name] += 1
-            if plan is None:
-                ip, position = name, seen[name] - 1
+            # IP in IP has no header between the two.
+            if inside or (tunnels and plan is None):
+                ip, position, plan, inside = name, seen[name] - 1, None, False
+            else:
+                transport = _IN_IP[name]
         elif name in _TRANSPORTS:
             seen[name] += 1
             # Over IPv6 the authentication header is an extension, which flows do not stop at.
-            if plan is None and ip and not (name == "ah" and ip == "ipv6"):
-                has_ports = _TRANSPORTS[name] in PORT_PROTOCOLS
-                plan = _Plan(
-                    source=f"{ip}_src",
-                    destination=f"{ip}_dst",
-                    ip_index=position,
-                    transport=name,
-                    source_port=f"{name}_srcport" if has_ports else "",
-                    destination_port=f"{name}_dstport" if has_ports else "",
-                    transport_index=seen[name] - 1,
-                    tag=_TAGS.get(tag, ""),
-                    tag_index=tags.get(tag, 0) - 1,
-                )
+            if not (name == "ah" and ip == "ipv6"):
+                transport = name
+        if transport and plan is None and ip:
+            has_ports = _TRANSPORTS[transport] in PORT_PROTOCOLS
+            plan = _Plan(
+                source=f"{ip}_src",
+                destination=f"{ip}_dst",
+                ip_index=position,
+                transport=transport,
+                source_port=f"{transport}_srcport" if has_ports else "",
+                destination_port=f"{transport}_dstport" if has_ports else "",
+                transport_index=seen[name] - 1,
+                tag=_TAGS.get(tag, ""),
+                tag_index=place,
+            )
+        if tunnels and plan is not None and plan.transport == _TUNNELS.get(name):
+            inside = True
     if not ip:
         return "not-ip"
     return plan or "transport"
 
 
-def conversation_of(layers: dict[str, list[str]]) -> Conversation:
-    """The flow a frame belongs to; :class:`Unusable` when it has none."""
-    plan = _plan((layers.get("frame_protocols") or [""])[0])
+def conversation_of(layers: dict[str, list[str]], *, tunnels: bool = True) -> Conversation:
+    """The flow a frame belongs to, with ``tunnels`` that of the packet inside; :class:`Unusable` when it has none."""
+    plan = _plan((layers.get("frame_protocols") or [""])[0], tunnels=tunnels)
     if isinstance(plan, str):
         raise Unusable(plan)
     try:

@@ -18,12 +18,14 @@ class Mint:
     """Makes the records of one observation and counts what it had to leave out.
 
     An id is a digest of the observation's identity, the kind of record, the frame's number and the
-    record's place among those of its kind in that frame.
+    record's place among those of its kind in that frame. ``base`` is added to the numbers, which begin
+    again with each tshark.
     """
 
     def __init__(self, observation: Observation) -> None:
         self.counts: Counter[str] = Counter()
         self._observation = observation
+        self.base = 0
         self._frame = 0
         self._ordinals: Counter[str] = Counter()
 
@@ -41,12 +43,13 @@ class Mint:
 
     def identify(self, frame: Frame, kind: str) -> str:
         """The next id of this kind in this frame; taken ahead for a record that later frames complete."""
-        if frame.number != self._frame:
-            self._frame = frame.number
+        number = self.base + frame.number
+        if number != self._frame:
+            self._frame = number
             self._ordinals.clear()
         ordinal = self._ordinals[kind]
         self._ordinals[kind] += 1
-        return digest(self._observation.identity, kind, frame.number, ordinal)
+        return digest(self._observation.identity, kind, number, ordinal)
 
     def _cut(self, text: str) -> str:
         if len(text) * 4 <= DOCUMENT_LIMIT:

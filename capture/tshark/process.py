@@ -15,7 +15,7 @@ from typing import IO, Self
 
 from topics.errors import TaplineError
 
-_LAST_WORDS = 50
+LAST_WORDS = 50
 _STOP_SECONDS = 10.0
 _CHUNK_SECONDS = 0.2
 _NO_NEWS = ("Running as user ",)
@@ -74,6 +74,12 @@ class Pipeline:
                 return
             yield chunk
 
+    def fileno(self) -> int:
+        """The descriptor of the last command's output, for who reads it without waiting."""
+        output = self._processes[-1].stdout
+        assert output is not None
+        return output.fileno()
+
     def stop(self) -> None:
         """Let the first command end, and with it the others; from any thread, also before the start."""
         with self._lock:
@@ -87,6 +93,14 @@ class Pipeline:
             if process.poll() is None:
                 process.kill()
 
+    def held(self) -> int:
+        """The bytes of memory that the last command holds; 0 when it has ended."""
+        try:
+            pages = Path(f"/proc/{self._processes[-1].pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGESIZE")
+
     def said(self) -> list[str]:
         """The last lines of the first command on standard error so far."""
         return list(self._said[0]) if self._said else []
@@ -99,19 +113,19 @@ class Pipeline:
     def _start(self, command: Sequence[str]) -> None:
         before = self._processes[-1].stdout if self._processes else None
         process = subprocess.Popen(
-            [*_ending_with_this(), *command],
+            [*ending_with_this(), *command],
             stdin=before,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
         )
         if before:
             before.close()
         self._processes.append(process)
-        said: deque[str] = deque(maxlen=_LAST_WORDS)
+        said: deque[str] = deque(maxlen=LAST_WORDS)
         self._said.append(said)
-        listener = threading.Thread(target=_listen, args=(process.stderr, said), daemon=True)
+        listener = threading.Thread(target=listen, args=(process.stderr, said), daemon=True)
         listener.start()
         self._listeners.append(listener)
         if self._stopping:
@@ -135,20 +149,22 @@ class Pipeline:
                     stream.close()
 
 
-def _ending_with_this() -> list[str]:
+def ending_with_this() -> list[str]:
     """What makes a command end with the process that started it, where the machine has it (util-linux)."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def _listen(stream: IO[bytes] | None, said: deque[str]) -> None:
+def listen(stream: IO[bytes] | None, said: deque[str]) -> None:
+    """Keep the last lines of what a process says on standard error, until it ends."""
     for line in stream or ():
         text = line.decode("utf-8", "replace").strip()
         if text and not text.startswith(_NO_NEWS):
             said.append(text)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment variables of a tshark."""
     # A user's Wireshark preferences must not change what is read here.
     return {
         **os.environ,
@@ -156,3 +172,11 @@ def _environment() -> dict[str, str]:
         "TZ": "UTC",
         "WIRESHARK_CONFIG_DIR": str(Path(__file__).with_name("profile")),
     }
+
+
+def reason_of(code: int, said: list[str]) -> str:
+    """The line of a program of Wireshark's that says why it ended, without the program's name before it."""
+    if not said:
+        return f"tshark was ended by signal {-code}" if code < 0 else f"tshark left with exit code {code}"
+    line = next((line for line in said if line.startswith(("tshark:", "dumpcap:"))), said[-1])
+    return line.partition(": ")[2] or line

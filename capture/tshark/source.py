@@ -7,10 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from capture.packets.interfaces import is_up
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink, window_of
 from capture.tshark import dns, logins, mail
@@ -21,8 +23,9 @@ from capture.tshark.http import Http1
 from capture.tshark.http2 import Http2
 from capture.tshark.logins import HttpLogins, Logins
 from capture.tshark.minting import Mint
-from capture.tshark.process import Pipeline
+from capture.tshark.process import Pipeline, reason_of
 from capture.tshark.program import Program, find_tshark
+from capture.tshark.renewing import RenewedPipeline
 from capture.tshark.smb import Smb
 from capture.tshark.smb_versions import SmbVersions
 from capture.tshark.ssh import Greetings
@@ -36,15 +39,23 @@ _log = logging.getLogger(__name__)
 
 NAME: Final = "tshark"
 
+_FRAMES: Final = 1 << 40
+"""More frames than a tshark sees."""
+
 _TICK_SECONDS: Final = 1.0
-_GRACE: Final = 5_000_000
+GRACE: Final = 5_000_000
 """How many microseconds a live frame may take to come out of tshark and still count in its own window."""
 
-_PERMISSION_HINT: Final = " Run as root, or: setcap cap_net_raw,cap_net_admin=ep $(command -v dumpcap)"
+PERMISSION_HINT: Final = " Run as root, or: setcap cap_net_raw,cap_net_admin=ep $(command -v dumpcap)"
 _LOGIN_LAYERS: Final = frozenset(name.replace(".", "_") for name in (*logins.FIELDS, "ftp.request.command"))
 _INDEX_LINE: Final = b'{"index":'
-_CUT_SHORT = re.compile(r"cut short|damaged or corrupt|corrupted data")
-_DROPPED = re.compile(r"Packets received/dropped on interface .*: \d+/(\d+)")
+CUT_SHORT: Final = re.compile(r"cut short|damaged or corrupt|corrupted data")
+"""What tshark says of a file that is damaged or ends early."""
+
+DROPPED: Final = re.compile(r"Packets received/dropped on interface .*: \d+/(\d+)")
+"""What dumpcap says at its end of the packets that it did not get."""
+
+_AWAY = re.compile(r"no longer (attached|running)")
 
 
 class _Line(Content, frozen=True):
@@ -65,8 +76,9 @@ class TsharkSource:
     records into the latest window. Tunnels: a record belongs to the flow that the flow engine sees
     (see :mod:`capture.tshark.frame`).
 
-    A live tshark keeps state about every conversation it has seen, so its memory grows as long as it
-    runs; a file's is bounded by the file.
+    A tshark keeps state about every conversation it has seen: a file's is bounded by the file, a live one is
+    followed by another when it holds too much (:mod:`capture.tshark.renewing`). What a connection carries across
+    that moment may be missed; ``renewals`` counts them.
     """
 
     def __init__(self, observation: Observation, path_or_interface: str, settings: CaptureSettings) -> None:
@@ -74,24 +86,15 @@ class TsharkSource:
         self._input = path_or_interface
         self._settings = settings
         self._live = observation.stream == LIVE
+        self._tunnels = settings.tunnels == "inner"
         self._lock = threading.Lock()
-        self._pipeline: Pipeline | None = None
+        self._pipeline: Pipeline | RenewedPipeline | None = None
         self._stopped = threading.Event()
         self._over = threading.Event()
         self._window = -1
         self._mint = Mint(observation)
         self._counts = self._mint.counts
-        http_logins = HttpLogins(self._mint)
-        self._http = Http1(self._mint, http_logins)
-        self._http2 = Http2(self._mint, http_logins)
-        self._logins = Logins(self._mint)
-        self._ssh = Greetings(self._mint)
-        self._tls = Handshakes(self._mint)
-        self._ftp = Ftp(self._mint)
-        self._tftp = Tftp(self._mint)
-        self._smb = Smb(self._mint)
-        self._smb_versions = SmbVersions(self._mint)
-        self._content: Content = NO_CONTENT
+        self._begin()
         self._expect_script = False
         self._scripted = False
 
@@ -104,33 +107,69 @@ class TsharkSource:
         program = find_tshark()
         if program is None:
             raise TaplineError("tshark is not installed: install it, or capture with depth light")
-        self._expect_script = program.lua
         if not program.lua:
             _log.warning("this tshark has no Lua: no URLs of HTTP/1, no mails, no files but those of SMB 1 and TFTP")
-        pipeline = Pipeline(self._commands(program))
+        ticker = self._ticker(sink)
+        try:
+            while self._read_input(sink, program):
+                _log.warning("dumpcap has ended with interface %s: it is started again when that is back", self._input)
+                while not self._stopped.is_set() and not is_up(self._input):
+                    self._stopped.wait(_TICK_SECONDS / 5)
+                self._mint.base += _FRAMES
+                self._begin()
+        finally:
+            self._over.set()
+            if ticker:
+                ticker.join()
+
+    def _read_input(self, sink: Sink, program: Program) -> bool:
+        """Read to the end of the input; True when that is only the interface's, which may come back."""
+        self._expect_script, self._scripted = program.lua, False
+        commands = self._commands(program)
+        pipeline = RenewedPipeline(commands, partial(self._renew, sink)) if self._live else Pipeline(commands)
         self._pipeline = pipeline
         if self._stopped.is_set():
             pipeline.stop()
         with pipeline:
-            ticker = self._ticker(sink)
-            try:
-                for line in pipeline.lines():
-                    if self._stopped.is_set() and self._observation.is_file:
-                        return
-                    self._line(sink, line)
-            finally:
-                self._over.set()
-                if ticker:
-                    ticker.join()
+            for line in pipeline.lines():
+                if self._stopped.is_set() and self._observation.is_file:
+                    return False
+                self._line(sink, line)
             endings = pipeline.finish()
         if self._stopped.is_set() and self._observation.is_file:
-            return
-        for reader in (self._ftp, self._tftp, self._smb):
-            self._put(sink, reader.finish())
+            return False
+        self._end(sink)
         try:
-            self._judge(endings)
+            return self._judge(endings)
         finally:
             self._report(sink)
+
+    def _begin(self) -> None:
+        """Know of no conversation."""
+        http_logins = HttpLogins(self._mint)
+        self._http = Http1(self._mint, http_logins)
+        self._http2 = Http2(self._mint, http_logins)
+        self._logins = Logins(self._mint)
+        self._ssh = Greetings(self._mint)
+        self._tls = Handshakes(self._mint)
+        self._ftp = Ftp(self._mint)
+        self._tftp = Tftp(self._mint)
+        self._smb = Smb(self._mint)
+        self._smb_versions = SmbVersions(self._mint)
+        self._content: Content = NO_CONTENT
+
+    def _renew(self, sink: Sink, said: list[str]) -> None:
+        """Another tshark begins; ``said`` is what the dumpcap of the one before has said."""
+        self._end(sink)
+        self._note_missed(said)
+        self._mint.base += _FRAMES
+        self._begin()
+        self._counts["renewals"] += 1
+        self._report(sink)
+
+    def _end(self, sink: Sink) -> None:
+        for reader in (self._ftp, self._tftp, self._smb):
+            self._put(sink, reader.finish())
 
     def stop(self) -> None:
         self._stopped.set()
@@ -170,7 +209,9 @@ class TsharkSource:
         try:
             number = int(layers["frame_number"][0])
             content = self._content if self._content.frame == number else NO_CONTENT
-            frame = Frame(number, microseconds(layers["frame_time_epoch"][0]), layers, conversation_of(layers), content)
+            moment = microseconds(layers["frame_time_epoch"][0])
+            conversation = conversation_of(layers, tunnels=self._tunnels)
+            frame = Frame(number, moment, layers, conversation, content)
             yield from self._read(frame)
         except Unusable as reason:
             self._counts[f"skipped.{reason}"] += 1
@@ -232,37 +273,37 @@ class TsharkSource:
 
         def tick() -> None:
             while not self._over.wait(_TICK_SECONDS):
-                self._enter(sink, window_of(time.time_ns() // 1000 - _GRACE))
+                self._enter(sink, window_of(time.time_ns() // 1000 - GRACE))
 
         ticker = threading.Thread(target=tick, name="tshark-windows", daemon=True)
         ticker.start()
         return ticker
 
-    def _judge(self, endings: list[tuple[int, list[str]]]) -> None:
-        """Raise what the ends of the processes mean, unless it is well."""
-        for line in endings[0][1]:
+    def _note_missed(self, said: list[str]) -> None:
+        for line in said:
             # Not "dropped": those are the packets that flows lack.
-            if (missed := _DROPPED.search(line)) and missed[1] != "0":
+            if (missed := DROPPED.search(line)) and missed[1] != "0":
                 self._counts["missed.kernel"] += int(missed[1])
+
+    def _judge(self, endings: list[tuple[int, list[str]]]) -> bool:
+        """Raise what the ends of the processes mean, unless it is well or (True) the interface went away."""
+        self._note_missed(endings[0][1])
+        away = self._live and any(_AWAY.search(line) for line in endings[0][1])
+        if away and not self._stopped.is_set():
+            self._counts["interface_losses"] += 1
+            return True
         for code, said in endings:
             if code == 0 or self._stopped.is_set():
                 continue
-            reason = _reason(code, said).replace(self._input, self._observation.observation_point)
+            reason = reason_of(code, said).replace(self._input, self._observation.observation_point)
             if self._live:
-                hint = _PERMISSION_HINT if "permission" in reason else ""
+                hint = PERMISSION_HINT if "permission" in reason else ""
                 raise TaplineError(f"cannot capture on {self._input}: {reason}{hint}")
-            if any(_CUT_SHORT.search(line) for line in said):
+            if any(CUT_SHORT.search(line) for line in said):
                 self._counts["truncated.input"] += 1
                 raise CutShort(f"{self._observation.observation_point} is damaged or ends early: {reason}")
             raise TaplineError(f"cannot read {self._observation.observation_point}: {reason}")
+        return False
 
 
 _decoder = msgspec.json.Decoder(_Line)
-
-
-def _reason(code: int, said: list[str]) -> str:
-    """The line that says why, without the program's name before it."""
-    if not said:
-        return f"tshark was ended by signal {-code}" if code < 0 else f"tshark left with exit code {code}"
-    line = next((line for line in said if line.startswith(("tshark:", "dumpcap:"))), said[-1])
-    return line.partition(": ")[2] or line

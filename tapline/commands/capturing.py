@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -17,29 +18,40 @@ from capture import metrics
 from capture.collectors import SCHEME as COLLECTORS
 from capture.containers import NAME as DOCKER
 from capture.eve import NAME as EVE
-from capture.eve.following import EveFollower
+from capture.folder import SCHEME as FOLDER
 from capture.host import NAME as HOST
 from capture.netflow import NAME as NETFLOW
 from capture.node import CaptureNode
-from capture.open import ASKED, DATAGRAMS, LINES, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.open import ASKED, DATAGRAMS, LINES, RESUMED, TRAPS, WITHOUT_PACKETS, missing_tshark, open_capture
+from capture.packet_scripts import NAME as PACKETS
+from capture.packets.fanout import Fanout
 from capture.publisher import KafkaPublisher, PublishError
 from capture.settings import CaptureSettings
 from capture.sflow import NAME as SFLOW
 from capture.snmp import NAME as SNMP
 from capture.snmptrap import NAME as SNMPTRAP
 from capture.source import LIVE, Observation, Source
+from capture.stored import NAMES as STORED
+from capture.stored import SCHEMES as OF_STORED
 from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
 from tapline.commands.output import print_json, print_table
 from tapline.commands.progress import CaptureProgress
 from tapline.configuration import Configuration
+from tapline.packets import SCRIPTS_STREAM, EnabledPacketScripts
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
+from tapline.process.printable import printable
 from tapline.process.signals import on_stop_signal
 from topics.errors import TaplineError
 
+NO_FANOUT: Mapping[str, Fanout] = {}
+
 _ENGINES = ("nfstream", "suricata")
 """The engines that count a capture's packets: the first that was run has seen them all, as any other does again."""
+
+_COLLECTED = (50_000, 20, 100)
+"""How often the cycle collector looks, see :func:`gc.set_threshold`."""
 
 _OF_LINES = (SYSLOG, ZEEK, EVE)
 """The sources that read lines instead of packets."""
@@ -50,26 +62,31 @@ _OF_DATAGRAMS = (NETFLOW, SFLOW)
 _ASKED = (SNMP, HOST, DOCKER)
 """The sources whose readings are those of a summary."""
 
-_WITH_BYTES = (*_OF_LINES, *_OF_DATAGRAMS, SNMPTRAP)
+_WITH_BYTES = (*_OF_LINES, *_OF_DATAGRAMS, *STORED, SNMPTRAP)
 """The sources other than engines whose bytes are those of a summary."""
 
-_IGNORING = frozenset({*_ENGINES, ZEEK, *_OF_DATAGRAMS})
+_IGNORING = frozenset({*_ENGINES, ZEEK, *_OF_DATAGRAMS, *STORED})
 """The sources whose ``ignored`` are those of a summary."""
 
-_TOLD = frozenset({"lines", "packets", "bytes", "readings", "traps"})
+_TOLD = frozenset({"lines", "records", "packets", "bytes", "readings", "traps"})
 """Counters that a summary has members for."""
+
+
+_Opened = tuple[str, Observation, list[Source]]
 
 
 class Summary(Struct, frozen=True, kw_only=True):
     """What one capture came to.
 
-    ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, ``rejected`` those
-    that could not be used, by reason; ``readings`` how often something was read, ``traps`` what devices sent;
+    ``records`` are those announced to the workers, by kind; ``lines`` what came of syslog or logs, or the records that
+    other collectors have stored, ``rejected`` those that could not be used, by reason; ``readings`` how often something
+    was read, ``traps`` what devices sent;
     ``ignored`` the packets that belong to no flow, the lines of other logs, or the records of exporters that are of no
     flow, and ``dropped`` what was lost (packets and datagrams by the kernel, records by a full queue), by reason.
-    ``packets`` of an exporter are its datagrams. ``bytes`` are those of all packets as on the wire, of lines or of
-    datagrams, ``flow_bytes`` of the packets that belong to a flow. ``problem`` says why it ended before its end; what
-    it came to until then was published.
+    ``packets`` of an exporter are its datagrams, of packet scripts alone those that they were shown. ``bytes`` are
+    those of all packets as on the wire, of lines or of datagrams, ``flow_bytes`` of the packets that belong to a flow.
+    ``problem`` says why it ended before its end; what it came to until then was published. ``stream`` is empty for a
+    folder: each of its files has one.
     """
 
     source: str
@@ -92,29 +109,46 @@ class Summary(Struct, frozen=True, kw_only=True):
 def capture(
     configuration: Configuration,
     captures: Sequence[str],
+    arguments: Sequence[str] = (),
     *,
     depth: str | None = None,
     engine: str | None = None,
     flows: str | None = None,
     metrics_port: int = -1,
+    fanouts: Mapping[str, Fanout] = NO_FANOUT,
 ) -> list[Summary]:
     """Publish each capture's records and say what became of each.
+
+    ``fanouts`` are the parts of this process in interfaces that it shares with others.
+    ``arguments`` are the options of `tapline`, for the processes of packet scripts.
 
     :class:`TaplineError`, before anything is published, when one of them is no capture or Kafka is not
     there; one that breaks off later has a ``problem``, and the next one is read.
     """
-    settings = configuration.capture
-    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
-    settings = msgspec.convert(msgspec.structs.asdict(settings) | asked, CaptureSettings)
-    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
-        click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
+    # Most of what is made for a record is gone with it: looking for rings in it costs a tenth of the time.
+    gc.set_threshold(*_COLLECTED)
+    settings = settings_for(configuration, captures, depth=depth, engine=engine, flows=flows)
+    scripts = EnabledPacketScripts(configuration.workers, arguments)
+    packets = scripts.source if scripts.find() else None
     health = Health()
     with MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port):
         progress = CaptureProgress()
-        opened = [
-            (name, *open_capture(name, settings, progress=progress.reader(name), kafka=configuration.kafka))
-            for name in captures
-        ]
+        opened: list[_Opened] = []
+        for name in captures:
+            fanout = fanouts.get(name)
+            # Packet scripts see all packets of an interface: one of those that share it runs them.
+            one = fanout is None or fanout.member == 1
+            observation, sources = open_capture(
+                name,
+                settings,
+                progress=progress.reader(name),
+                kafka=configuration.kafka,
+                fanout=fanout,
+                packets=packets if one else None,
+            )
+            opened.append((name, observation, sources))
+            if packets is not None and observation.is_file and not name.startswith(WITHOUT_PACKETS):
+                opened.append((name, *scripts.of_file(observation, name)))
         live = [observation.stream == LIVE for _, observation, _ in opened]
         if any(live) and not all(live):
             raise TaplineError("files and interfaces cannot be captured together: run one command for each")
@@ -124,16 +158,28 @@ def capture(
             return _one_by_one(configuration, opened, progress, health)
 
 
+def settings_for(
+    configuration: Configuration, captures: Sequence[str], *, depth: str | None, engine: str | None, flows: str | None
+) -> CaptureSettings:
+    """The settings of the configuration with what was asked for; says so when tshark is needed and missing."""
+    asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
+    settings = msgspec.convert(msgspec.structs.asdict(configuration.capture) | asked, CaptureSettings)
+    if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
+        click.echo("tapline: tshark is not installed: only flows are captured (apt install tshark)", err=True)
+    return settings
+
+
 def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
     """Print what the captures came to, and their problems on standard error."""
     for summary in summaries:
         if summary.problem:
-            click.echo(f"tapline: {summary.problem}", err=True)
+            click.echo(f"tapline: {printable(summary.problem)}", err=True)
         if as_json:
             print_json(summary)
             continue
         unit, of_what = _units(summary.source)
-        click.echo(f"{summary.source}: {_amount(summary, unit)}, stream {summary.stream}")
+        stream = f", stream {summary.stream}" if summary.stream else ""
+        click.echo(f"{printable(summary.source)}: {_amount(summary, unit)}{stream}")
         rows = [
             *(("announced", kind, count) for kind, count in sorted(summary.records.items())),
             *((f"rejected {unit}", reason, count) for reason, count in sorted(summary.rejected.items())),
@@ -145,8 +191,12 @@ def print_summaries(summaries: Sequence[Summary], *, as_json: bool) -> None:
 
 def _units(source: str) -> tuple[str, str]:
     """What a source reads, and what of it may be ignored."""
+    if source.startswith(FOLDER):
+        return "files", "files"
     if source.startswith(LINES):
         return "lines", "lines"
+    if source.startswith(OF_STORED):
+        return "records", "records"
     if source.startswith(COLLECTORS):
         return "messages", "records"
     if source.startswith(TRAPS):
@@ -155,14 +205,15 @@ def _units(source: str) -> tuple[str, str]:
 
 
 def _amount(summary: Summary, unit: str) -> str:
+    if summary.source.startswith(FOLDER):
+        return f"{summary.events.get('folder.files', 0):,} files"
     if summary.source.startswith(ASKED):
         return f"{summary.readings:,} readings"
+    if SCRIPTS_STREAM in summary.stream:
+        return f"{summary.packets:,} packets for scripts"
     if summary.source.startswith(TRAPS):
         return f"{summary.traps:,} traps, {summary.bytes:,} bytes"
-    return f"{summary.lines if unit == 'lines' else summary.packets:,} {unit}, {summary.bytes:,} bytes"
-
-
-_Opened = tuple[str, Observation, list[Source]]
+    return f"{summary.lines if unit in {'lines', 'records'} else summary.packets:,} {unit}, {summary.bytes:,} bytes"
 
 
 def _one_by_one(
@@ -184,7 +235,7 @@ def _one_by_one(
         for name, observation, sources in opened:
             node = CaptureNode(observation, sources, publisher)
             progress.begin(name, node)
-            dropped = _dropped()
+            dropped = dropped_so_far()
             problem = ""
             try:
                 node.run()
@@ -195,8 +246,10 @@ def _one_by_one(
                 raise
             except TaplineError as error:
                 problem = str(error)
+            else:
+                progress.end(name)
             component.progress()
-            summaries.append(_summary(name, node, dropped, problem))
+            summaries.append(summary_of(name, node, dropped, problem))
     return summaries
 
 
@@ -205,9 +258,9 @@ def _live(
 ) -> list[Summary]:
     """Interfaces: all at once, until asked to stop; what Kafka cannot take is dropped and counted.
 
-    Files that are followed can wait: where there is nothing else, nothing is dropped.
+    What goes on where it was can wait: where there is nothing else, nothing is dropped.
     """
-    waits = all(isinstance(source, EveFollower) for _, _, sources in opened for source in sources)
+    waits = all(name.startswith(RESUMED) for name, _, _ in opened)
     nodes: list[tuple[str, CaptureNode]] = []
     errors: list[BaseException] = []
 
@@ -222,7 +275,7 @@ def _live(
             errors.append(error)
             stop()
 
-    dropped = _dropped()
+    dropped = dropped_so_far()
     with KafkaPublisher(
         configuration.kafka, live=not waits, queue_megabytes=configuration.capture.queue_megabytes
     ) as publisher:
@@ -242,10 +295,12 @@ def _live(
                     component.progress()
     if errors:
         raise errors[0]
-    return [_summary(name, node, dropped if number == 0 else _dropped()) for number, (name, node) in enumerate(nodes)]
+    lost = [dropped, *(dropped_so_far() for _ in nodes[1:])]
+    return [summary_of(name, node, before) for (name, node), before in zip(nodes, lost, strict=True)]
 
 
-def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
+def summary_of(name: str, node: CaptureNode, dropped_before: dict[str, int], problem: str = "") -> Summary:
+    """What one node's run came to; ``dropped_before`` is what the process had lost when it began."""
     counted: dict[str, dict[str, int]] = {"rejected": {}, "ignored": {}, "dropped": {}, "events": {}}
     engine = next((engine for engine in _ENGINES if node.counts[engine, "packets"]), _ENGINES[0])
     for (source, counter), amount in node.counts.items():
@@ -254,7 +309,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
             counted[family][reason] = counted[family].get(reason, 0) + amount
         elif source != engine and counter not in _TOLD:
             counted["events"][f"{source}.{counter}"] = amount
-    for reason, amount in _dropped().items():
+    for reason, amount in dropped_so_far().items():
         lost = amount - dropped_before.get(reason, 0)
         if lost and reason not in counted["dropped"]:
             counted["dropped"][reason] = lost
@@ -262,9 +317,11 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
         source=name,
         stream=node.observation.stream,
         node=node.observation.producer,
-        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS)),
+        packets=sum(node.counts[source, "packets"] for source in (engine, *_OF_DATAGRAMS))
+        or node.counts[PACKETS, "shown"],
         bytes=sum(node.counts[source, "bytes"] for source in (engine, *_WITH_BYTES)),
-        lines=sum(node.counts[source, "lines"] for source in _OF_LINES),
+        lines=sum(node.counts[source, "lines"] for source in _OF_LINES)
+        + sum(node.counts[source, "records"] for source in STORED),
         readings=sum(node.counts[source, "readings"] for source in _ASKED),
         traps=node.counts[SNMPTRAP, "traps"],
         flow_bytes=node.counts[engine, "bytes"] - node.counts[engine, "ignored_bytes"],
@@ -277,7 +334,7 @@ def _summary(name: str, node: CaptureNode, dropped_before: dict[str, int], probl
     )
 
 
-def _dropped() -> dict[str, int]:
+def dropped_so_far() -> dict[str, int]:
     """What this process has lost so far, by reason."""
     return {
         sample.labels["reason"]: round(sample.value)

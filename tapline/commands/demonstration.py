@@ -48,6 +48,9 @@ SAMPLES: Final = ("dyndns_alert", "print_alerts", "sg3", "ssh_alerts")
 """The samples that run: they ask nobody anything and add nothing but alerts to what is counted."""
 
 _DEPTH_FILE: Final = "depth"
+_ENGINE: Final = "tshark"
+"""What reads the demo capture deeply, whatever else is installed: it comes to the same counts everywhere."""
+
 _POLL_SECONDS: Final = 0.5
 _QUIET_SECONDS: Final = 10.0
 """How long nothing may be waiting before counts that differ are taken for final."""
@@ -124,7 +127,7 @@ class Demonstration:
             self._progress(f"started {PROCESSES} workers and the exporter, their logs are in {self._folder}")
             self._progress.close()
             (self._folder / _DEPTH_FILE).write_text(depth, encoding="ascii")
-            (summary,) = capture(configuration, [str(DEMO_CAPTURE)], depth="deep")
+            (summary,) = capture(configuration, [str(DEMO_CAPTURE)], depth="deep", engine=_ENGINE, flows="nfstream")
             if summary.problem:
                 raise TaplineError(summary.problem)
             self._progress(f"captured {summary.packets:,} packets: {sum(summary.records.values()):,} records sent")
@@ -156,7 +159,7 @@ class Demonstration:
 
         The windows of a stream close once, with what was announced then.
         """
-        depth = "light" if missing_tshark(CaptureSettings(depth="deep")) else "deep"
+        depth = "light" if missing_tshark(CaptureSettings(depth="deep", engine=_ENGINE)) else "deep"
         told = self._folder / _DEPTH_FILE
         before = told.read_text(encoding="ascii") if told.is_file() else depth
         if before != depth:

@@ -15,6 +15,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from capture.open import deep_engine
+from capture.suricata.program import OLDEST as OLDEST_SURICATA
+from capture.suricata.program import find_suricata
 from tapline.configuration import Configuration
 from topics.errors import TaplineError
 
@@ -54,14 +57,16 @@ def python(_configuration: Configuration) -> Iterator[Finding]:
         yield Finding("python", "problem", version, "use Python 3.11 or 3.12")
 
 
-def tshark(_configuration: Configuration) -> Iterator[Finding]:
+def tshark(configuration: Configuration) -> Iterator[Finding]:
     """Whether deep capture can be done."""
     path = shutil.which("tshark")
     if path is None:
+        by_suricata = deep_engine(configuration.capture) == "suricata"
+        lacking = "logins and what else Suricata omits" if by_suricata else "DNS, HTTP, TLS, certificates and files"
         yield Finding(
             "tshark",
             "warning",
-            "not installed: captures give flows, but no DNS, HTTP, TLS, certificates and files",
+            f"not installed: captures give flows, but no {lacking}",
             "install it, as with `apt install tshark`",
         )
         return
@@ -76,6 +81,23 @@ def tshark(_configuration: Configuration) -> Iterator[Finding]:
         yield Finding("tshark", "warning", f"version {version}", "install 3.6 or later for all fields")
     else:
         yield Finding("tshark", "ok", found.group())
+
+
+def suricata(configuration: Configuration) -> Iterator[Finding]:
+    """Which Suricata there is, if any, and whether it is what makes resources and documents."""
+    program = find_suricata()
+    if program is None:
+        return
+    if program.major < OLDEST_SURICATA:
+        yield Finding(
+            "suricata",
+            "warning",
+            f"version {program.version} is not used",
+            f"install {OLDEST_SURICATA} or later to have it make resources and documents",
+        )
+    else:
+        makes = ", makes resources and documents" if deep_engine(configuration.capture) == "suricata" else ""
+        yield Finding("suricata", "ok", f"{program.version}{makes}")
 
 
 def live_capture(_configuration: Configuration) -> Iterator[Finding]:
@@ -175,7 +197,7 @@ def clock(_configuration: Configuration) -> Iterator[Finding]:
         yield Finding("clock", "ok", told)
 
 
-LOOKS: Final = (python, tshark, live_capture, engines, kafka, elasticsearch, clock)
+LOOKS: Final = (python, tshark, suricata, live_capture, engines, kafka, elasticsearch, clock)
 
 
 def _checked(subject: str, good: str, check: Callable[[], None]) -> Finding:

@@ -38,7 +38,7 @@ def command(
     """Print the records of sources.
 
     A source is a capture file, an interface, - for standard input, or one of those below.
-    The field event.dataset of a document tells which kind it is.
+    The field event.dataset of a document tells which kind it is. Packet scripts that are enabled run as well.
 
     \b
     tapline read capture.pcap
@@ -49,9 +49,10 @@ def command(
     tapline read eve:eve.json
     tapline read zeek:logs/2021-06-01
     tapline read netflow:exported.pcap
+    tapline read nfdump:nfcapd.202106011200
     tapline read snmp:
     """
     from tapline.commands.reading import read
 
     state: State = ctx.obj
-    ctx.exit(read(state.configuration.capture, captures, depth, engine, flows, as_json=as_json))
+    ctx.exit(read(state.configuration, captures, state.arguments(), depth, engine, flows, as_json=as_json))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 import click
@@ -16,6 +16,8 @@ from capture.settings import CaptureSettings
 from capture.source import CutShort, Source
 from exporters.elasticsearch.documents import MAKERS, encode_document
 from tapline.commands.lines import line
+from tapline.configuration import Configuration
+from tapline.packets import EnabledPacketScripts
 from tapline.process.signals import on_stop_signal
 from topics.catalog import METRIC, Topic
 from topics.errors import TaplineError
@@ -66,33 +68,47 @@ class Printer:
 
 
 def read(
-    settings: CaptureSettings,
+    configuration: Configuration,
     captures: Sequence[str],
+    arguments: Sequence[str] = (),
     depth: str | None = None,
     engine: str | None = None,
     flows: str | None = None,
     *,
     as_json: bool,
 ) -> int:
-    """Print the records of each capture; 1 when one of them could not be read, else 0."""
+    """Print the records of each capture; 1 when one of them could not be read, else 0.
+
+    ``arguments`` are the options of `tapline`, for the processes of packet scripts.
+    """
+    settings = configuration.capture
     asked = {name: value for name, value in (("depth", depth), ("engine", engine), ("flows", flows)) if value}
     # Whoever looks takes nothing from a node that runs: what that has read of the host is its own.
     own = {"host": HostSettings(state_file="")}
     settings = msgspec.convert(msgspec.structs.asdict(settings) | asked | own, CaptureSettings)
+    scripts = EnabledPacketScripts(configuration.workers, arguments)
+    packets = scripts.source if scripts.find() else None
     if missing_tshark(settings) and not all(name.startswith(WITHOUT_PACKETS) for name in captures):
         click.echo("tapline: tshark is not installed: only flows are shown (apt install tshark)", err=True)
     code = 0
     output = sys.stdout.buffer
     for capture in captures:
         try:
-            observation, sources = open_capture(capture, settings)
-            is_file = observation.stream.startswith("file-")
+            observation, sources = open_capture(capture, settings, packets=packets)
             samples = capture.startswith(ASKED)
-            printer = Printer(output, observation.stream, as_json=as_json, flush=not is_file, samples=samples)
-            if is_file:
-                _run_in_turn(sources, printer)
-            else:
-                _run_together(sources, printer)
+            if not observation.is_file:
+                _run_together(
+                    sources, Printer(output, observation.stream, as_json=as_json, flush=True, samples=samples)
+                )
+                continue
+            read = [(observation, sources)]
+            if packets is not None and not capture.startswith(WITHOUT_PACKETS):
+                read.append(scripts.of_file(observation, capture))
+            _run_in_turn(
+                (source, Printer(output, each.stream, as_json=as_json, flush=False, samples=samples))
+                for each, its_sources in read
+                for source in its_sources
+            )
         except TaplineError as error:
             output.flush()
             click.echo(f"tapline: {error}", err=True)
@@ -101,13 +117,13 @@ def read(
     return code
 
 
-def _run_in_turn(sources: Sequence[Source], printer: Printer) -> None:
+def _run_in_turn(sources: Iterable[tuple[Source, Printer]]) -> None:
     """One after the other: the same file then always gives the same lines in the same order.
 
     A file that is cut short is read by every source as far as it goes, and then said to be so.
     """
     cut_short: CutShort | None = None
-    for source in sources:
+    for source, printer in sources:
         try:
             source.run(printer)
         except CutShort as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import tapline
+from tapline.packets import filter_problems
 from topics.errors import TaplineError
 from workers.kafka.faust_agents import load_agents
 from workers.scripting import check
@@ -68,7 +69,7 @@ def problems(path: Path) -> list[Problem]:
     if not path.is_file():
         raise TaplineError(f"{path} is no file: check the path")
     if not _has_agents(path):
-        return check.problems(path)
+        return check.problems(path, filter_problems)
     try:
         load_agents([path])
     except TaplineError as error:

@@ -119,7 +119,7 @@ def new(kind: str, name: str) -> None:
     """Write a new script NAME.py from a commented skeleton of this TYPE.
 
     TYPE is sg_monitor (flows), cg_monitor (counters), alert_monitor, resource_monitor, fts_monitor (texts),
-    engine_monitor, flow_tracker, counter_group or faust_agent; or a check: flow_check, host_check,
+    engine_monitor, flow_tracker, packet_monitor, counter_group or faust_agent; or a check: flow_check, host_check,
     interface_check, network_check, system_check, snmp_device_check, snmp_interface_check, resource_check or
     syslog_handler. A file that is there is left alone.
 
@@ -184,6 +184,7 @@ def enable(state: State, names: tuple[str, ...], *, checks: bool) -> None:
     tapline scripts enable --checks
     """
     from tapline.commands import script_files
+    from tapline.packets import check_filters, has_packet_scripts
     from workers.scripting.scripts import load_files
 
     if checks:
@@ -196,10 +197,13 @@ def enable(state: State, names: tuple[str, ...], *, checks: bool) -> None:
         place = script_files.enable_again(name, folders)
         if place is None:
             path = script_files.find(name)
-            load_files([path], settings.params)
+            loaded = load_files([path], settings.params)
+            check_filters(loaded)
             for problem in script_files.problems(path):
                 click.echo(printable(f"{problem.file}:{problem.line}: {problem.message}"), err=True)
             place = script_files.enable(path, folders[0])
+            if has_packet_scripts(loaded):
+                click.echo("packet scripts run where packets are captured: start the capture nodes again")
         click.echo(f"enabled {place}")
 
 

@@ -22,7 +22,7 @@ from tapline.commands.state import State
     help="Go by the rules and settings of this file, and not by workers.policy; may be repeated.",
 )
 @click.option(
-    "--depth", type=click.Choice(["light", "deep"]), help="Flows alone, or all tshark sees (default: as needed)."
+    "--depth", type=click.Choice(["light", "deep"]), help="Flows alone, or all there is (default: as needed)."
 )
 @click.pass_context
 def command(

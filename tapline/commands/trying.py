@@ -13,9 +13,8 @@ import click
 import msgspec
 import yaml
 
-from capture.feed import CaptureFeed
-from capture.open import open_capture
 from capture.settings import CaptureSettings
+from capture.source import CutShort
 from tapline.commands.debugging import breakpoints
 from tapline.commands.outcome import Outcome, ReaderGone
 from tapline.configuration import Configuration
@@ -116,14 +115,21 @@ def _read(trial: Trial, capture: str, settings: CaptureSettings, outcome: Outcom
         interrupted = True
         feed.stop()
 
-    observation, sources = open_capture(capture, settings, progress=progress)
-    with CaptureFeed(observation, sources, trial.partitions) as feed, on_stop_signal(stop):
-        try:
-            trial.feed(shown(feed, outcome, told))
-        except TaplineError:
-            if not interrupted:
-                raise
-    return not interrupted or not observation.is_file
+    cut_short: CutShort | None = None
+    for feed in trial.feeds(capture, settings, progress):
+        with feed, on_stop_signal(stop):
+            try:
+                trial.feed(shown(feed, outcome, told))
+            except CutShort as error:
+                cut_short = cut_short or error
+            except TaplineError:
+                if not interrupted:
+                    raise
+        if interrupted:
+            return not feed.node.observation.is_file
+    if cut_short is not None:
+        raise cut_short
+    return True
 
 
 def shown(messages: Iterable[Message], outcome: Outcome, told: Callable[[], str]) -> Iterator[Message]:

@@ -153,14 +153,16 @@ def reader() -> Iterator[Reader]:
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
-    if page.name == "README.md" and shutil.which("tshark") is None:
-        pytest.skip("what the README shows needs tshark")
+    if page.name in {"README.md", "write-a-packet-script.md"} and shutil.which("tshark") is None:
+        pytest.skip("what this page shows needs tshark (apt install tshark)")
     if page.name == "use-suricata.md" and ((suricata := find_suricata()) is None or suricata.major < OLDEST):
         pytest.skip("this page needs Suricata 7 (apt install -t bookworm-backports suricata)")
     if shutil.which("curl") is None and "$ curl" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs curl (apt install curl)")
     if shutil.which("snmpd") is None and "$ snmpd" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs snmpd (apt install snmpd snmp)")
+    if shutil.which("nfpcapd") is None and "$ nfpcapd" in page.read_text(encoding="utf-8"):
+        pytest.skip("this page needs nfdump (apt install nfdump)")
     if page.name == "configure.md":
         reader.without_engines()
     for block in blocks(page):

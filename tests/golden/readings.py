@@ -28,7 +28,7 @@ class Reading:
     """The documents of one capture, and the engines' counts."""
 
     def __init__(self, capture: Path) -> None:
-        observation, sources = open_capture(str(capture), CaptureSettings(node="golden"))
+        observation, sources = open_capture(str(capture), CaptureSettings(node="golden", engine="tshark"))
         output = io.BytesIO()
         printer = _Counting(output, observation.stream, as_json=True, flush=False)
         printer.counts = self._counts = Counter()

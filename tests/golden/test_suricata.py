@@ -22,7 +22,7 @@ from capture.open import open_capture
 from capture.settings import CaptureSettings
 from capture.suricata.program import OLDEST, find_suricata
 from tests.unit.capture.sinks import KeepingSink
-from topics.records import Flow, Resource
+from topics.records import Document, Flow, Resource
 
 _ROOT = Path(__file__).parents[2]
 _SHARED = _ROOT.parent / "shared" / "captures"
@@ -43,6 +43,12 @@ pytestmark = [
     pytest.mark.skipif(not _SHIPPED.exists(), reason=f"there is no {_SHIPPED}, the configuration of Debian's package"),
 ]
 
+_AS_THEY_ARE = frozenset({
+    "bittorrent_dht", "dcerpc", "dhcp", "ftp", "ftp_data", "ike", "krb5", "mqtt", "nfs", "rdp", "rfb", "sip", "smtp",
+    "snmp", "tftp",
+})  # fmt: skip
+"""Events that become documents."""
+
 Event = dict[str, Any]
 
 
@@ -51,18 +57,21 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration that is shipped, with what the engine promises."""
     made = yaml.safe_load(_SHIPPED.read_text(encoding="utf-8"))
     (eve,) = (output["eve-log"] for output in made["outputs"] if "eve-log" in output)
-    types = [kind for kind in eve["types"] if kind not in ("flow", "ssh") and not {"tls", "files", "ssh"} & set(kind)]
+    replaced = {"flow", "ssh", "tls", "files", "dhcp"}
+    types = [kind for kind in eve["types"] if not replaced & (set(kind) if isinstance(kind, dict) else {kind})]
     eve["types"] = [
         *types,
         "flow",
         "ssh",
-        {"tls": {"custom": ["subject", "issuer", "fingerprint", "sni", "version", "chain"]}},
+        {"tls": {"custom": ["subject", "issuer", "fingerprint", "sni", "version", "chain", "ja3", "ja3s", "ja4"]}},
         {"files": {"force-hash": ["md5", "sha1", "sha256"]}},
+        {"dhcp": {"enabled": True, "extended": True}},
     ]
     eve |= {"community-id": True, "filename": "eve.json"}
     made["outputs"] = [{"eve-log": eve}]
     made["stream"] |= {"checksum-validation": False}
     made["stream"]["reassembly"]["depth"] = 0
+    made["app-layer"]["protocols"]["tls"] |= {"ja3-fingerprints": True, "ja4-fingerprints": True}
     bodies = made["app-layer"]["protocols"]["http"]["libhtp"]["default-config"]
     bodies |= {"request-body-limit": 0, "response-body-limit": 0}
     path = tmp_path_factory.mktemp("plain") / "suricata.yaml"
@@ -105,6 +114,10 @@ def read(capture: Path) -> KeepingSink:
 
 def resources(sink: KeepingSink, group: str) -> list[Resource]:
     return [put.record for put in sink.put_all if isinstance(put.record, Resource) and put.record.group == group]
+
+
+def answers_of(dns: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((answer["rrname"], answer["rrtype"], answer.get("rdata", "")) for answer in dns.get("answers", ()))
 
 
 def microseconds(text: str) -> int:
@@ -153,9 +166,19 @@ def test_the_same_as_a_plain_suricata(name: str, plain: dict[str, Future[list[Ev
     events = plain[name].result()
     assert made_flows(sink.flows) == told_flows(events)
 
-    names = Counter((end, dns["type"], dns["id"], dns.get("rrname", "")) for end, dns in of(events, "dns"))
+    names = Counter(
+        (end, dns["type"], dns["id"], dns.get("rrname", ""), dns.get("rcode", ""), answers_of(dns))
+        for end, dns in of(events, "dns")
+    )
     assert names == Counter(
-        (made.community_id, made.dns.type, made.dns.message_id, made.dns.query_name)
+        (
+            made.community_id,
+            made.dns.type,
+            made.dns.message_id,
+            made.dns.query_name,
+            made.dns.response_code,
+            tuple(made.dns.answers),
+        )
         for made in resources(sink, "dns")
         if made.dns
     )
@@ -203,7 +226,29 @@ def test_the_same_as_a_plain_suricata(name: str, plain: dict[str, Future[list[Ev
     assert versions == Counter(
         (made.community_id, made.ssh.side, made.ssh.software) for made in resources(sink, "ssh") if made.ssh
     )
-    assert len(of(events, "smb")) == len(resources(sink, "smb"))
+
+    requests_of_smb = Counter(
+        (end, smb.get("command", ""), smb.get("filename") or smb.get("share", ""), smb.get("status", ""))
+        for end, smb in of(events, "smb")
+    )
+    assert Counter(
+        {(end, " ".join(filter(None, words))): many for (end, *words), many in requests_of_smb.items()}
+    ) == Counter((made.community_id, made.label) for made in resources(sink, "smb"))
+
+    fingerprints = Counter(
+        (end, tls[name]["hash"] if name != "ja4" else tls[name])
+        for end, tls in of(events, "tls")
+        for name in ("ja3", "ja3s", "ja4")
+        if name in tls
+    )
+    hellos = [(made.community_id, made.tls) for made in resources(sink, "tls") if made.tls and made.transport == "tcp"]
+    assert fingerprints == Counter(
+        (end, value) for end, tls in hellos for value in (tls.ja3, tls.ja3s, tls.ja4) if value
+    )
+
+    kinds = Counter(event["event_type"] for event in events if event["event_type"] in _AS_THEY_ARE)
+    documents = Counter(put.record.key for put in sink.put_all if isinstance(put.record, Document))
+    assert kinds == Counter({kind: many for kind, many in documents.items() if kind in _AS_THEY_ARE})
 
 
 def test_the_captures_hold_what_is_compared() -> None:

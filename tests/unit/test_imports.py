@@ -40,6 +40,7 @@ TOP = {
     "tapline.commands",
     "tapline.configuration",
     "tapline.demo",
+    "tapline.packets",
     "tapline.services",
     "tapline.testing",
     "tapline.trial",

@@ -55,6 +55,7 @@ def _is_or_none(kind: type[Any]) -> Callable[[Any], bool]:
     return lambda value: value is None or isinstance(value, kind)
 
 
+_A_FILTER: Final = "a display filter of Wireshark's, as 'dns.flags.rcode == 3', or 'frame' for all packets"
 _SWITCH: Final = Declared(_is_switch, "True or False")
 _BESIDE_HOOKS: Final = ("setup", "teardown", "measured", "of_interest")
 
@@ -63,6 +64,7 @@ DECLARED: Final[dict[str, Declared]] = {
     "l4_proto": Declared(_is_text, "a text, as 'TCP'"),
     "l7_proto": Declared(_is_text, "a text, as 'SSH'"),
     "subscriptions": Declared(_is_texts, "a tuple of texts, as ('subject',)"),
+    "display_filter": Declared(lambda value: _is_text(value) and bool(value.strip()), _A_FILTER),
     "meters": Declared(_is_texts, "a tuple of texts, as ('bytes',)"),
     "bucket_seconds": Declared(_is_number, "a whole number of seconds"),
     "top": Declared(_is_number, "a whole number"),
@@ -132,6 +134,7 @@ def misdeclared(monitor: type[Script]) -> Iterator[str]:
         elif isinstance(value, FunctionType):
             yield from hook_problems(value, hook, name)
     yield from uncalled(monitor)
+    yield from packet_problems(monitor)
     if issubclass(monitor, checks.Check) and not check_hooks.written(monitor):
         yield _no_hook(monitor)
 
@@ -141,6 +144,17 @@ def uncalled(monitor: type[Script]) -> Iterator[str]:
     base = type_of(monitor)
     if base in (Script, monitors.Monitor):
         yield f"nothing calls a {base.__name__}: derive it from one of {', '.join(_callable_types())}"
+
+
+def packet_problems(monitor: type[Script]) -> Iterator[str]:
+    """Why a packet script would see nothing, or wait for messages in vain."""
+    base = monitors.PacketMonitor
+    if not issubclass(monitor, base) or monitor is base:
+        return
+    if not any("display_filter" in vars(owner) for owner in monitor.__mro__ if owner is not base):
+        yield f"display_filter has to be {_A_FILTER}"
+    if monitor.on_message is not Script.on_message:
+        yield "on_message is never called: packet scripts run where packets are captured, and hear no messages"
 
 
 def hook_problems(hook: FunctionType, base: FunctionType, name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import ast
 import difflib
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import FunctionType
@@ -27,7 +27,7 @@ from tapline.groups import (
 )
 from tapline.script import Script
 from topics.errors import TaplineError
-from workers.scripting.attributes import DECLARED, hook_problems, hooks_of, type_of, uncalled
+from workers.scripting.attributes import DECLARED, hook_problems, hooks_of, packet_problems, type_of, uncalled
 from workers.scripting.budget import Budget
 from workers.scripting.helpers import is_helper
 from workers.scripting.scripts import NoScript, ScriptFile, load_file, script_set
@@ -59,8 +59,11 @@ class Problem(NamedTuple):
     message: str
 
 
-def problems(path: Path) -> list[Problem]:
-    """What is wrong with a script file, by line; the file is run to see what it defines."""
+def problems(path: Path, more: Callable[[ScriptFile], Iterable[Problem]] = lambda _: ()) -> list[Problem]:
+    """What is wrong with a script file, by line; the file is run to see what it defines.
+
+    ``more`` finds what only others can tell.
+    """
     try:
         file = load_file(path, {}, Budget(WorkersSettings()))
     except TaplineError as error:
@@ -71,7 +74,8 @@ def problems(path: Path) -> list[Problem]:
         return [Problem(path, int(found[1] or 1), found[2])] if found else [Problem(path, 1, text)]
     try:
         beside = set().union(*(texts_of(each.read_bytes()) for each in path.resolve().parent.glob("*.py")))
-        return sorted({*problems_of(file), *unknown_groups(file, script_set([file]).groups, beside)}, key=_by_line)
+        groups = script_set([file]).groups
+        return sorted({*problems_of(file), *unknown_groups(file, groups, beside), *more(file)}, key=_by_line)
     finally:
         file.forget()
 
@@ -84,7 +88,7 @@ def problems_of(file: ScriptFile) -> list[Problem]:
         if not _does_something(script.monitor) and script.monitor.__name__ in classes:
             line = classes[script.monitor.__name__].lineno
             found.add(Problem(file.path, line, f"{script.monitor.__name__} has no hook and does nothing"))
-        for problem in uncalled(script.monitor):
+        for problem in (*uncalled(script.monitor), *packet_problems(script.monitor)):
             line = classes[script.monitor.__name__].lineno if script.monitor.__name__ in classes else 1
             found.add(Problem(file.path, line, f"{script.monitor.__name__}: {problem}"))
         for owner in _own_classes(script.monitor):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
+import threading
 import time
 from collections import defaultdict
 from uuid import uuid4
@@ -22,7 +24,7 @@ from topics import admin
 from topics.catalog import CAPTURED, DOCUMENT, FLOW
 from topics.codec import open_message
 from topics.errors import TaplineError
-from topics.records import Document
+from topics.records import Document, Flow
 from topics.settings import KafkaSettings
 
 
@@ -40,7 +42,7 @@ def received(settings: KafkaSettings, topic) -> list[tuple[int, object, list]]:
     messages = []
     try:
         name = topic.name(settings.prefix)
-        partitions = [TopicPartition(name, number, 0) for number in range(settings.partitions)]
+        partitions = [TopicPartition(name, number, 0) for number in range(topic.partitions or settings.partitions)]
         wanted = sum(consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions)
         consumer.assign(partitions)
         deadline = time.monotonic() + 30
@@ -161,6 +163,45 @@ def test_kafka_that_is_not_there_is_told_soon():
     with pytest.raises(TaplineError, match=f"cannot reach Kafka at {nobody}.*tapline up"):
         KafkaPublisher(KafkaSettings(bootstrap=nobody), live=True).__enter__()
     assert time.monotonic() - began < 15
+
+
+def test_what_was_sent_is_confirmed_while_another_node_goes_on(settings):
+    """Two nodes share a publisher: the busy one must not keep the other waiting."""
+    over = threading.Event()
+
+    def busy(sink):
+        for number in itertools.count():
+            if over.is_set():
+                return
+            sink.put(DOCUMENT, str(number), Document(id=str(number), time=1, group="dns", text="x" * 1000), 60)
+
+    def confirming(sink):
+        try:
+            sink.put(FLOW, "key", Flow(id="flow", time=1), 60)
+            places.append(sink.confirm())
+        finally:
+            over.set()
+
+    places = []
+    with KafkaPublisher(settings, live=True) as publisher:
+        nodes = [
+            CaptureNode(observe_live("node", name, 1), [ScriptedSource("source", script)], publisher)
+            for name, script in (("eth0", busy), ("eth1", confirming))
+        ]
+        threads = [threading.Thread(target=node.run) for node in nodes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    (confirmed,) = places
+    flows = [batch for _, envelope, batch in received(settings, FLOW) if not envelope.is_snapshot]
+    assert [[flow.id for flow in batch] for batch in flows] == [["flow"]]
+    assert sum(confirmed["flow"]) > 0
+    with KafkaPublisher(settings, live=True) as publisher:
+        everything = {"flow": [0] * settings.partitions}
+        assert list(publisher.published(everything, lambda producer: producer.startswith("node/eth1#"))) == ["flow"]
+        assert list(publisher.published(everything, lambda producer: producer.startswith("node/eth0#"))) == []
+        assert list(publisher.published({"flow": confirmed["flow"]}, lambda _producer: True)) == []
 
 
 def test_missing_topics_are_named(kafka):

@@ -73,7 +73,10 @@ def test_a_capture_that_is_interrupted_leaves_with_130_and_leaves_nothing_runnin
     good(tapline("topics", "create"))
     fifo = tapline.folder / "fifo"
     os.mkfifo(fifo)
-    with tapline.running("capture", "--metrics-port", "0", str(fifo)) as process, fifo.open("wb") as writer:
+    with (
+        tapline.running("capture", "--engine", "tshark", "--metrics-port", "0", str(fifo)) as process,
+        fifo.open("wb") as writer,
+    ):
         writer.write(DEMO_CAPTURE.read_bytes()[:300_000])
         writer.flush()
         wait_for(lambda: psutil.Process(process.pid).children(), "tshark to be started")

@@ -92,7 +92,7 @@ def demonstrated(kafka: str, elasticsearch: str, folder: Path) -> Iterator[Demo]
         producer = Producer(configuration.kafka.client())
         producer.produce(FLOW.name(configuration.kafka.prefix), b"broken")
         assert producer.flush(30) == 0
-        (summary,) = capture(configuration, [str(DEMO_CAPTURE)], depth="deep")
+        (summary,) = capture(configuration, [str(DEMO_CAPTURE)], depth="deep", engine="tshark")
         assert not summary.problem
         # Twice, since what workers publish for workers may go from a topic not yet looked at to one looked at before.
         wait_for(

@@ -24,7 +24,7 @@ def capture_all(stack: Stack, captures: list[Path]) -> list[Summary]:
     summaries = []
     for path in captures:
         try:
-            summaries += capture(stack.configuration, [str(path)], depth="deep")
+            summaries += capture(stack.configuration, [str(path)], depth="deep", engine="tshark")
         except Exception as error:
             raise AssertionError(f"{path.name}: {error}") from error
     return summaries

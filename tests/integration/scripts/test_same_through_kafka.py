@@ -122,7 +122,7 @@ def test_workers_make_of_it_what_a_try_makes_of_it(kafka: str, tmp_path: Path) -
             ),
             tmp_path,
         )
-        configuration = Configuration(kafka=settings, capture=CaptureSettings(node="test"))
+        configuration = Configuration(kafka=settings, capture=CaptureSettings(node="test", engine="tshark"))
         try:
             workers.start()
             workers.start()

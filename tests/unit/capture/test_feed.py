@@ -65,7 +65,7 @@ def feed_of(*sources: Source, observation: Observation = FILE) -> CaptureFeed:
 
 
 def read(path: str, depth: str) -> tuple[list[Message], CaptureFeed]:
-    settings = CaptureSettings(depth="deep" if depth == "deep" else "light", node="node")
+    settings = CaptureSettings(depth="deep" if depth == "deep" else "light", engine="tshark", node="node")
     observation, sources = open_capture(path, settings)
     with feed_of(*sources, observation=observation) as feed:
         return list(feed), feed

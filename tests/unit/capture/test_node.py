@@ -9,7 +9,7 @@ import pytest
 
 from capture.node import CaptureNode
 from capture.publisher import MAX_BYTES, PublishError
-from capture.source import CutShort, observe_file, observe_live, observe_stream
+from capture.source import CutShort, confirming, observe_file, observe_live, observe_stream
 from tests.unit.capture.sinks import KeepingPublisher, ScriptedSource
 from tests.waiting import wait_for
 from topics.catalog import CAPTURED, DOCUMENT, FLOW, METRIC
@@ -320,16 +320,56 @@ def test_counts_are_kept_by_source():
     assert node.counts == {("one", "packets"): 4, ("two", "packets"): 1}
 
 
+class Recalling(KeepingPublisher):
+    """A publisher that can read back what there was before."""
+
+    last = -1
+
+    def confirm(self):
+        return {"flow": [sum(len(message.records) for message in self.batches)]}
+
+    def published(self, places, is_ours):  # noqa: ARG002
+        return iter([producer for producer in ("node/eth0#1", LIVE.producer, "other/eth0#1") if is_ours(producer)])
+
+    def ended(self, is_ours):
+        return self.last if is_ours("node/eth0#1") and not is_ours("other/eth0#1") else -1
+
+
+def test_a_node_that_is_started_again_begins_behind_the_window_that_it_ended_with():
+    def script(sink):
+        put_flows(sink, range(3), 60)
+        sink.advance("source", 60)
+        put_flows(sink, range(3, 5), 120)
+        sink.advance("source", 120)
+        put_flows(sink, range(5, 9), 180)
+
+    publisher = Recalling()
+    publisher.last = 60
+    run(LIVE, script, publisher=publisher)
+    assert_announced_is_sent(publisher)
+    assert {message.envelope.window for message in publisher.markers} == {120, 180}
+    sent = Counter()
+    for message in publisher.batches:
+        sent[message.envelope.window] += len(message.records)
+    assert sent == {120: 5, 180: 4}
+
+
 @pytest.mark.parametrize("taken", [True, False])
 def test_what_was_put_is_confirmed_once_it_is_sent(*, taken):
     confirmed = []
 
     def script(sink):
+        assert confirming(sink) is sink
         put_flows(sink, range(3), 0)
-        confirmed.append(
-            (sink.confirm(), publisher.flushed, sum(len(message.records) for message in publisher.batches))
-        )
+        confirmed.append(sink.confirm())
+        confirmed.append(list(sink.published({}, lambda producer: producer.startswith("node/"))))
 
-    publisher = KeepingPublisher(refuse=lambda _topic, records: bool(records) and not taken)
+    publisher = Recalling(refuse=lambda _topic, records: bool(records) and not taken)
     run(LIVE, script, publisher=publisher)
-    assert confirmed == [(taken, 1, 3 if taken else 0)]
+    assert confirmed == [{"flow": [3]} if taken else None, ["node/eth0#1"]]
+
+
+def test_where_nothing_can_be_read_back_nothing_is_confirmed():
+    confirmed = []
+    run(LIVE, lambda sink: [confirmed.append(confirming(sink))], publisher=KeepingPublisher())
+    assert confirmed == [None]

@@ -56,7 +56,7 @@ def test_streams_are_new_each_time(tmp_path):
 
 def test_two_engines_read_a_stream_through_a_spread(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "missing_tshark", lambda _settings: False)
-    observation, sources = open_capture("-", CaptureSettings(depth="deep"))
+    observation, sources = open_capture("-", CaptureSettings(depth="deep", engine="tshark"))
     try:
         assert names(sources) == ["spread", "nfstream", "tshark"]
         assert not observation.is_file
@@ -66,7 +66,7 @@ def test_two_engines_read_a_stream_through_a_spread(tmp_path, monkeypatch):
 
 def test_without_tshark_deep_is_light(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    settings = CaptureSettings(depth="deep")
+    settings = CaptureSettings(depth="deep", engine="tshark")
     assert missing_tshark(settings)
     assert names(open_capture("lo", settings)[1]) == ["nfstream"]
     assert not missing_tshark(LIGHT)

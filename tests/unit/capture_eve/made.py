@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from capture.source import Sink, Source
+from capture.source import Places, Sink, Source
 from tests.unit.capture.sinks import KeepingSink
 from topics.catalog import Topic
 from topics.records import Document, Record
@@ -55,11 +55,17 @@ class WaitingSink(KeepingSink):
             super().count(source, counter, amount)
             self._changed.notify_all()
 
-    def confirm(self) -> bool:
+    confirms = True
+
+    def confirm(self) -> Places | None:
         with self._changed:
             self.confirmed = len(self.put_all)
             self._changed.notify_all()
-        return True
+            return {"document": [self.confirmed]}
+
+    def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:  # noqa: ARG002
+        """What this sink has been given since, by whichever run."""
+        return iter([put.record.id for put in self.put_all[places["document"][0] :]])
 
     def wait(self, what: Callable[[], bool]) -> None:
         """Return when it is so."""

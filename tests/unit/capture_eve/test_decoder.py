@@ -223,6 +223,12 @@ def test_statistics_are_a_sample():
     assert sample.kinds["capture_kernel_drops"] == "delta_rate"
 
 
+def test_passwords_of_ftp_are_taken_out():
+    (document,) = made(json.dumps(event("ftp", {"command": "PASS", "command_data": 'se"cret'}), separators=(",", ":")))
+    assert document.key == "ftp"
+    assert json.loads(document.text)["ftp"] == {"command": "PASS", "command_data": "***"}
+
+
 def test_any_other_event_is_a_document():
     text = json.dumps(event("anomaly", {"type": "stream"}))
     (document,) = made(text)
@@ -252,6 +258,10 @@ def test_any_other_event_is_a_document():
         (event("flow", {}, timestamp="yesterday"), "eve-time"),
         (event("flow", {}, timestamp="2026-06-01"), "eve-time"),
         (event("flow", {"start": "x"}), "eve-time"),
+        (event("flow", {}, proto="x" * 65), "eve-type"),
+        (event("flow", {}, app_proto="x" * 65), "eve-type"),
+        (event("flow", {}, host="x" * 256), "eve-type"),
+        (event("flow", {}, tcp={"tcp_flags_ts": "0" * 65}), "eve-type"),
         (event("flow", {}, src_ip="192.0.2.256"), "eve-address"),
         (event("flow", {}, src_ip="a\0"), "eve-address"),
     ],
@@ -268,7 +278,53 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-KINDS = ("alert", "flow", "netflow", "dns", "http", "tls", "fileinfo", "ssh", "smb", "stats", "anomaly")
+KINDS = (
+    *("alert", "flow", "netflow", "dns", "http", "tls", "quic", "fileinfo", "ssh", "smb", "stats", "anomaly", "ftp"),
+    "nothing known",
+)
+BODIES = {
+    "alert": {"signature": "x", "signature_id": 1, "metadata": {"a": ["b"]}},
+    "flow": {"start": "2026-06-01T13:00:00+0200", "end": "2026-06-01T13:30:00+0200", "reason": "timeout"},
+    "netflow": {"pkts": 1, "bytes": 70, "start": "2026-06-01T13:00:00+0200"},
+    "dns": ANSWER | {"rrname": "a", "rrtype": "A", "answers": [{"rrname": "a", "rrtype": "A", "rdata": "192.0.2.1"}],
+                     "grouped": {"A": ["192.0.2.1"]}, "queries": [{"rrname": "a", "rrtype": "A"}]},
+    "http": {"hostname": "a", "url": "/", "status": 200, "request_headers": [{"name": "A", "value": "b"}]},
+    "tls": {"sni": "a", "version": "TLS 1.2", "chain": ["MAA="], "ja3": {"hash": "a"}, "subjectaltname": ["a"]},
+    "quic": {"version": "1", "sni": "a", "ja4": "b"},
+    "fileinfo": {"filename": "/", "state": "CLOSED", "size": 1, "sha256": "ab"},
+    "ssh": {"client": {"proto_version": "2.0", "hassh": {"hash": "a"}}, "server": {"software_version": "s"}},
+    "smb": {"dialect": "2.10", "command": "C"},
+    "stats": {"uptime": 1, "decoder": {"pkts": 1}, "capture": {}},
+}  # fmt: skip
+TCP = {"tcp_flags_ts": "1b", "state": "closed", "rst": False}
+
+
+def paths_of(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to each member and element of what JSON holds."""
+    found = []
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inner:
+        found += [(*before, name), *paths_of(each, (*before, name))]
+    return found
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.sampled_from(sorted(BODIES)), st.data())
+def test_a_member_of_any_type_is_decoded_or_rejected(kind, data):
+    whole = event(kind, BODIES[kind], tcp=TCP, vlan=[1], icmp_type=8, app_proto="tls", community_id="1:a=")
+    assert made(whole)
+    way = data.draw(st.sampled_from(paths_of(whole)))
+    changed = json.loads(json.dumps(whole))
+    at = changed
+    for step in way[:-1]:
+        at = at[step]
+    at[way[-1]] = data.draw(VALUES)
+    reason = ""
+    try:
+        assert made(changed)
+    except EveError as error:
+        reason = error.reason
+    assert reason in {"", "eve-type", "eve-time", "eve-address"}
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)

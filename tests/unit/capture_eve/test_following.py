@@ -6,7 +6,7 @@ import gzip
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from capture.eve.following import EveFollower
 from capture.open import open_capture
 from capture.settings import CaptureSettings, EveSettings
-from capture.source import LIVE
+from capture.source import LIVE, Places
 from tests.unit.capture.sinks import KeepingSink
 from tests.unit.capture_eve.made import WaitingSink, anomaly, running
+from tests.waiting import wait_for
 from topics.catalog import DEAD
 from topics.errors import TaplineError
 
@@ -244,8 +245,8 @@ def test_what_kafka_did_not_take_is_read_again(log: Log) -> None:
     log.write(2)
 
     class Losing(WaitingSink):
-        def confirm(self) -> bool:
-            return False
+        def confirm(self) -> Places | None:
+            return None if self.numbers else super().confirm()
 
     losing = Losing()
     with running(log.follower(), losing) as raised:
@@ -254,6 +255,86 @@ def test_what_kafka_did_not_take_is_read_again(log: Log) -> None:
     with running(log.follower(), log.sink):
         log.all_came()
     log.once_each()
+
+
+def beside(log: Log) -> None:
+    """Nothing becomes of the file."""
+
+
+@pytest.mark.parametrize(("rotate", "kept"), [(beside, 0), (beside, 3), (Log.rename, 3), (Log.copy_and_truncate, 3)])
+def test_what_a_killed_run_published_is_left_out(log: Log, rotate: Callable[[Log], None], *, kept: int) -> None:
+    """A run that is killed leaves the position that it kept last, and behind it what it has published since."""
+    positions, copy = log.path.parent / "positions", log.path.parent / "copy"
+    log.write(kept or 1)
+    first = log.follower()
+    first.stop()
+    first.run(log.sink)
+    if not kept:
+        shutil.copytree(positions, copy)
+    with running(log.follower(), log.sink):
+        if kept:
+            wait_for(lambda: f'"lines":{kept}' in next(positions.glob("*.json")).read_text(), "it is kept")
+            shutil.copytree(positions, copy)
+        log.write(2)
+        log.all_came()
+        rotate(log)
+        log.write(2)
+        log.all_came()
+    shutil.rmtree(positions)
+    shutil.copytree(copy, positions)
+    log.write(2)
+    with running(log.follower(), log.sink):
+        log.all_came()
+    log.once_each()
+    assert log.sink.counts["already-published"] == (4 if kept else 5)
+
+
+def test_a_kill_while_the_lines_of_a_kill_are_read_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    positions, copy = log.path.parent / "positions", log.path.parent / "copy"
+    with running(log.follower(), log.sink):
+        wait_for(lambda: list(positions.glob("*.json")), "it is kept")
+        shutil.copytree(positions, copy)
+        log.write(6)
+        log.all_came()
+    shutil.rmtree(positions)
+    shutil.copytree(copy, positions)
+    monkeypatch.setattr("capture.eve.following._CHUNK", 300)
+    follower = log.follower()
+    count = log.sink.count
+
+    def stopping(source: str, counter: str, amount: int = 1) -> None:
+        count(source, counter, amount)
+        if counter == "already-published":
+            follower.stop()
+
+    monkeypatch.setattr(log.sink, "count", stopping)
+    with running(follower, log.sink):
+        log.sink.wait(lambda: log.sink.counts["already-published"] > 0)
+    monkeypatch.undo()
+    assert log.sink.counts["already-published"] < 6
+    log.write(2)
+    with running(log.follower(), log.sink):
+        log.all_came()
+    log.once_each()
+    assert log.sink.counts["already-published"] == 6
+
+
+def test_what_others_published_is_not_taken_for_ours(log: Log) -> None:
+    asked: list[bool] = []
+
+    class Asking(WaitingSink):
+        def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
+            asked.extend(
+                is_ours(producer) for producer in (f"node/{log.path}#17", f"other/{log.path}#17", "node/eth0#17")
+            )
+            return super().published(places, is_ours)
+
+    sink = Asking()
+    log.write(1)
+    for _ in range(2):
+        with running(log.follower(), sink):
+            sink.wait(lambda: bool(sink.numbers))
+    assert asked == [True, False, False]
 
 
 def test_positions_that_cannot_be_read_are_told(log: Log) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +28,8 @@ VARIABLES = ("1.3.6.1.2.1.2.2.1.1.3", "i", "3", "1.3.6.1.2.1.31.1.1.1.1.3", "s",
 
 
 @pytest.fixture(autouse=True)
-def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
     for name, value in (("COMMUNITY", "tests"), ("AUTH", "authentication"), ("PRIV", "encryption")):
         monkeypatch.setenv(f"SNMP_{name}", value)
 
@@ -94,6 +98,138 @@ def test_traps_of_a_user(authentication: str, privacy: str) -> None:
     (alert,) = put.alerts
     assert alert.attributes["user"] == "alice"
     assert alert.attributes["ifIndex.3"] == "3"
+
+
+def alice(authentication: str, privacy: str = "none") -> tuple[SnmpSettings, list[str]]:
+    """The settings for a user, and how Net-SNMP's programs are told of it."""
+    user = {"user": "alice", "authentication": authentication, "privacy": privacy}
+    asked = ["-u", "alice", "-l", "noAuthNoPriv"]
+    if authentication != "none":
+        user["authentication_password"] = "env:SNMP_AUTH"
+        name = authentication.upper().replace("SHA1", "SHA")
+        asked = ["-u", "alice", "-a", name.replace("SHA2", "SHA-2").replace("SHA5", "SHA-5"), "-A", "authentication"]
+        asked += ["-l", "authNoPriv" if privacy == "none" else "authPriv"]
+    if privacy != "none":
+        user["privacy_password"] = "env:SNMP_PRIV"
+        asked += ["-x", privacy.upper().removesuffix("128"), "-X", "encryption"]
+    return SnmpSettings(trap_users=[SnmpUser(**user)]), asked  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("authentication", "privacy"),
+    [("none", "none"), ("sha1", "none"), ("sha1", "aes128"), ("md5", "des"), ("sha256", "aes128"), ("sha512", "des")],
+)
+def test_informs_of_a_user_are_answered(authentication: str, privacy: str) -> None:
+    """Net-SNMP asks for the engine's id first, and leaves with an error where no answer is right."""
+    given, asked = alice(authentication, privacy)
+    with listening(given) as (port, put):
+        send(port, *asked, "", program="snmpinform", version="3")
+        wait_for(lambda: put.alerts, "the inform")
+    (alert,) = put.alerts
+    assert (alert.attributes["user"], alert.attributes["ifIndex.3"], alert.subtype) == ("alice", "3", "linkDown")
+    assert put.sink.counts["discoveries"] >= 1
+    assert not put.counted("rejected.")
+
+
+def test_the_engine_of_informs_is_the_same_after_a_restart_and_its_starts_are_counted(tmp_path: Path) -> None:
+    given, asked = alice("sha1", "aes128")
+    kept = []
+    for _ in range(2):
+        with listening(given) as (port, put):
+            send(port, *asked, "", program="snmpinform", version="3")
+            wait_for(lambda put=put: put.alerts, "the inform")  # type: ignore[misc]
+        (file,) = (tmp_path / ".tapline" / "snmp").iterdir()
+        kept.append(json.loads(file.read_bytes()))
+    assert kept[0]["id"] == kept[1]["id"]
+    assert [each["boots"] for each in kept] == [1, 2]
+
+
+def test_who_knows_the_engine_but_not_its_clock_is_told_that(tmp_path: Path) -> None:
+    """By a report that is authenticated, after which Net-SNMP sends its inform again."""
+    given, asked = alice("sha1", "aes128")
+    with listening(given) as (port, put):
+        (file,) = (tmp_path / ".tapline" / "snmp").iterdir()
+        engine = json.loads(file.read_bytes())["id"]
+        send(port, *asked, "-e", f"0x{engine}", "-Z", "0,0", "", program="snmpinform", version="3")
+        wait_for(lambda: put.alerts, "the inform")
+    assert len(put.alerts) == 1
+    assert put.sink.counts["synchronisations"] == 1
+
+
+def test_who_informs_with_a_wrong_password_or_name_is_told_so() -> None:
+    given, asked = alice("sha1", "aes128")
+    with listening(given) as (port, put):
+        for wrong, said in (
+            (["another one" if each == "authentication" else each for each in asked], "Authentication failure"),
+            (["bob" if each == "alice" else each for each in asked], "Unknown user name"),
+            (["-u", "alice", "-l", "noAuthNoPriv"], "Unsupported security level"),
+        ):
+            with pytest.raises(subprocess.CalledProcessError) as raised:
+                send(port, *wrong, "", program="snmpinform", version="3")
+            assert said in raised.value.stderr.decode()
+    assert not put.alerts
+    assert set(put.counted("rejected.")) == {"authentication", "user", "level"}
+
+
+def test_an_inform_whose_answer_was_lost_is_one_alert() -> None:
+    given, asked = alice("sha1", "aes128")
+    with listening(given) as (port, put), relay(port, lose=1) as there:
+        send(there, "-c", "tests", "", program="snmpinform")
+        assert put.sink.counts["repeated"] >= 1
+        send(there, *asked, "", program="snmpinform", version="3")
+    assert len(put.alerts) == 2
+
+
+@contextmanager
+def relay(port: int, *, lose: int) -> Iterator[int]:
+    """A port whose datagrams go on to another one; the first answers from there are lost."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as front,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back,
+    ):
+        front.bind(("127.0.0.1", 0))
+        front.settimeout(0.1)
+        back.connect(("127.0.0.1", port))
+        back.settimeout(10)
+        ended = threading.Event()
+
+        def carry() -> None:
+            left = lose
+            while not ended.is_set():
+                try:
+                    datagram, sender = front.recvfrom(65_535)
+                except TimeoutError:
+                    continue
+                back.send(datagram)
+                answer = back.recv(65_535)
+                if left:
+                    left -= 1
+                else:
+                    front.sendto(answer, sender)
+
+        thread = threading.Thread(target=carry)
+        thread.start()
+        try:
+            yield front.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_an_engine_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    given, _ = alice("sha1")
+    (tmp_path / ".tapline").write_text("no folder")
+    _, (source,) = open_capture("snmptrap:udp://127.0.0.1:0", CaptureSettings(snmp=given))
+    with pytest.raises(TaplineError, match=r"set capture\.snmp\.engine_folder"):
+        source.run(Put().sink)
+    (tmp_path / ".tapline").unlink()
+    folder = tmp_path / ".tapline" / "snmp"
+    source.stop()
+    source.run(Put().sink)
+    (file,) = folder.iterdir()
+    file.write_text('{"id":"x"}')
+    with pytest.raises(TaplineError, match=r"does not hold the engine of SNMPv3.*remove it"):
+        source.run(Put().sink)
 
 
 def test_what_is_not_to_be_taken_is_counted_by_reason() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -14,6 +15,7 @@ from pysnmp.proto.api import v1, v2c
 from capture.snmp.credentials import Passwords
 from capture.snmp.settings import SnmpUser
 from capture.snmptrap.ber import BerError, Reader
+from capture.snmptrap.engine import Engine
 from capture.snmptrap.message import MOST_VARIABLES, Rejected, Trap, parse
 from capture.snmptrap.users import Users
 
@@ -35,7 +37,8 @@ USERS = Users(
             SnmpUser(user="alice", authentication="sha256", privacy="aes128"),
             Passwords("authentication", "encryption"),
         )
-    }
+    },
+    Engine(Path("/nowhere/engine.json")),
 )
 
 

@@ -12,9 +12,13 @@ import pytest
 
 from capture.open import deep_engine, open_capture
 from capture.settings import CaptureSettings, SuricataSettings
-from capture.source import CutShort
+from capture.source import CutShort, observe_live
 from capture.suricata.program import OLDEST, find_suricata
+from capture.suricata.source import SuricataSource
+from tests.namespaces import cable, ip, needs_networks, own_network, sending
 from tests.unit.capture.sinks import KeepingSink
+from tests.unit.capture_tshark.conversations import dns_over_udp
+from tests.waiting import wait_for
 from topics.errors import TaplineError
 from topics.records import Alert, Document, Flow, Resource
 
@@ -66,15 +70,9 @@ def test_an_old_suricata_is_refused(pretending: Path) -> None:
         open_capture(str(DEMO), CaptureSettings(engine="suricata"))
 
 
-@pytest.mark.parametrize(
-    ("preferred", "version", "engine"),
-    [(["tshark"], "7.0.10", "tshark"), (["suricata"], "7.0.10", "suricata"), (["suricata"], "6.0.10", "tshark")],
-)
-def test_which_engine_is_chosen(
-    pretending: Path, monkeypatch: pytest.MonkeyPatch, preferred: list[str], version: str, engine: str
-) -> None:
+@pytest.mark.parametrize(("version", "engine"), [("7.0.10", "suricata"), ("8.0.0", "suricata"), ("6.0.10", "tshark")])
+def test_which_engine_is_chosen(pretending: Path, version: str, engine: str) -> None:
     does(pretending, "", version=version)
-    monkeypatch.setattr("capture.open.PREFERRED", preferred)
     assert deep_engine(CaptureSettings()) == engine
     assert deep_engine(CaptureSettings(depth="light")) == ""
     assert deep_engine(CaptureSettings(engine="tshark")) == "tshark"
@@ -189,3 +187,36 @@ def test_what_suricata_refuses_is_told_at_once(tmp_path: Path) -> None:
     path.write_bytes(head + (220).to_bytes(4, "little") + packet)
     with pytest.raises(TaplineError, match=r"Suricata cannot read usb\.pcap: .*: --engine tshark may read it"):
         read(path)
+
+
+@real
+@needs_networks
+def test_an_interface_that_is_removed_is_seen_again_when_it_is_back() -> None:
+    sink, errors = KeepingSink(), []
+
+    def run() -> None:
+        try:
+            source.run(sink)
+        except TaplineError as error:
+            errors.append(error)
+
+    def asked(name: str) -> bool:
+        with sending("there") as sender:
+            sender.send(dns_over_udp(name).data)
+        resources = [put.record for put in sink.put_all if isinstance(put.record, Resource)]
+        return bool(errors) or any(resource.uri == name for resource in resources)
+
+    with own_network():
+        cable("here", "there")
+        source = SuricataSource(observe_live("node", "here", 1), "here", CaptureSettings(), flows=False, deep=True)
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            wait_for(lambda: asked("before.example"), "a query before", seconds=60, every=0.3)
+            ip("link", "del", "here")
+            cable("here", "there")
+            wait_for(lambda: asked("after.example"), "a query after", seconds=60, every=0.3)
+        finally:
+            source.stop()
+            thread.join()
+    assert not errors

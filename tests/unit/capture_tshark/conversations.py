@@ -115,10 +115,10 @@ def dns_over_udp(name: str, time: int = START, port: int = 50000) -> Frame:
     return Frame(time, udp(CLIENT, SERVER, port, 53, dns_query(name)))
 
 
-def source_of(path: Path, frames: Iterable[Frame]) -> TsharkSource:
+def source_of(path: Path, frames: Iterable[Frame], settings: CaptureSettings | None = None) -> TsharkSource:
     """The engine for a capture file of these frames."""
     path.write_bytes(pcap(frames))
-    return TsharkSource(observe_file("node", path.name, "cd" * 32), str(path), CaptureSettings())
+    return TsharkSource(observe_file("node", path.name, "cd" * 32), str(path), settings or CaptureSettings())
 
 
 class Seen(KeepingSink):
@@ -135,8 +135,8 @@ class Seen(KeepingSink):
         return [record for record in records if isinstance(record, Document) and record.group == group]
 
 
-def see(path: Path, frames: Iterable[Frame]) -> Seen:
+def see(path: Path, frames: Iterable[Frame], settings: CaptureSettings | None = None) -> Seen:
     """What the engine makes of these frames, by way of a file."""
     seen = Seen()
-    source_of(path, frames).run(seen)
+    source_of(path, frames, settings).run(seen)
     return seen

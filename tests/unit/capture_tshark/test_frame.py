@@ -17,6 +17,9 @@ INNER6 = ipv6("2001:db8::1", "2001:db8::2", 17, udp_header(50000, 53, dns_query(
 GTP = struct.pack("!BBHI", 0x30, 0xFF, len(INNER4), 1) + INNER4
 VXLAN = struct.pack("!II", 0x08000000, 0x100) + ethernet(INNER4)
 GRE = struct.pack("!HH", 0, 0x0800) + INNER4
+TAGGED = ethernet(INNER4, 0x0800, (0x8100, 9))
+ERSPAN = struct.pack("!HHIHHI", 0x1000, 0x88BE, 7, 1 << 12, 100, 0) + TAGGED
+TEREDO = ipv6("2001:0:4137:9e76::1", "2001:db8::2", 17, udp_header(50000, 53, dns_query("inner.example")))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +32,11 @@ GRE = struct.pack("!HH", 0, 0x0800) + INNER4
         pytest.param(ip(CLIENT, SERVER, 41, INNER6), "udp", 0, id="6in4"),
         pytest.param(udp(CLIENT, SERVER, 2152, 2152, GTP), "udp", 0, id="gtp-u"),
         pytest.param(udp(CLIENT, SERVER, 33000, 4789, VXLAN), "udp", 0, id="vxlan"),
-        pytest.param(ip(CLIENT, SERVER, 47, GRE), "gre", 0, id="gre"),
+        pytest.param(ip(CLIENT, SERVER, 47, GRE), "udp", 0, id="gre"),
+        pytest.param(ip(CLIENT, SERVER, 47, ERSPAN), "udp", 9, id="erspan"),
+        pytest.param(udp(CLIENT, SERVER, 33000, 4789, VXLAN[:8] + TAGGED), "udp", 9, id="vxlan, tagged inside"),
+        pytest.param(udp(CLIENT, SERVER, 33000, 3544, TEREDO), "udp", 0, id="teredo"),
+        pytest.param(ip(CLIENT, SERVER, 47, GRE[:4] + ipv4(CLIENT, SERVER, 47, GRE)), "udp", 0, id="gre in gre"),
     ],
 )
 def test_records_belong_to_the_flow_that_the_flow_engine_reports(tmp_path, frame, transport, vlan):
@@ -45,6 +52,27 @@ def test_records_belong_to_the_flow_that_the_flow_engine_reports(tmp_path, frame
     assert record.transport == flow.transport == transport
     assert record.protocol_number == flow.protocol_number
     assert record.vlan_id == flow.vlan_id == vlan
+
+
+@pytest.mark.parametrize(
+    ("frame", "transport"),
+    [
+        pytest.param(ip(CLIENT, SERVER, 4, INNER4), "ipv4", id="ip in ip"),
+        pytest.param(ip(CLIENT, SERVER, 41, INNER6), "ipv6", id="6in4"),
+        pytest.param(ip(CLIENT, SERVER, 47, ERSPAN), "gre", id="erspan"),
+        pytest.param(udp(CLIENT, SERVER, 33000, 4789, VXLAN[:8] + TAGGED), "udp", id="vxlan"),
+    ],
+)
+def test_of_tunnels_the_flow_outside_may_be_the_one(tmp_path, frame, transport):
+    frames, settings = [Frame(START, frame)], CaptureSettings(tunnels="outer")
+    (flow,) = flows_of(tmp_path / "flows.pcap", frames, settings).flows
+
+    (record,) = see(tmp_path / "x.pcap", frames, settings).resources("dns")
+
+    assert record.dns.query_name == "inner.example"
+    assert (record.source_ip, record.destination_ip) == (flow.source_ip, flow.destination_ip) == (CLIENT, SERVER)
+    assert (record.community_id, record.vlan_id) == (flow.community_id, flow.vlan_id)
+    assert record.transport == flow.transport == transport
 
 
 @pytest.mark.parametrize(

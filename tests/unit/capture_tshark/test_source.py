@@ -15,6 +15,7 @@ import pytest
 from capture.settings import CaptureSettings
 from capture.source import CutShort, observe_file, observe_live, observe_stream
 from capture.tshark import TsharkSource, tshark_available
+from tests.namespaces import cable, ip, needs_networks, own_network, sending
 from tests.unit.capture.test_live import allowed
 from tests.unit.capture.wire import Frame, icmp, pcap
 from tests.unit.capture_tshark.conversations import (
@@ -253,6 +254,29 @@ def test_an_interface_is_seen_live():
 
     assert not running.errors
     assert running.seen.advanced[-1] <= time.time()
+
+
+@needs_networks
+def test_an_interface_that_is_removed_is_seen_again_when_it_is_back():
+    with own_network():
+        cable("here", "there")
+        source = TsharkSource(observe_live("node", "here", 1), "here", CaptureSettings(filter="udp port 53"))
+        with Running(source) as running:
+
+            def asked(name):
+                with sending("there") as sender:
+                    sender.send(dns_over_udp(name).data)
+                return running.errors or any(record.uri == name for record in running.seen.resources("dns"))
+
+            wait_for(lambda: asked("before.example"), "a query before the interface is removed", every=0.2)
+            ip("link", "del", "here")
+            wait_for(lambda: running.seen.counts["interface_losses"], "the loss to be counted")
+            cable("here", "there")
+            wait_for(lambda: asked("after.example"), "a query after the interface is back", every=0.2)
+
+    assert not running.errors
+    identities = [put.record.id for put in running.seen.put_all]
+    assert len(identities) == len(set(identities))
 
 
 def test_what_a_user_prefers_in_wireshark_changes_nothing(tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ def test_people_get_a_line_a_record(tapline) -> None:
 
 def test_deep_without_tshark_is_light_and_says_so(tapline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    result = tapline("read", "--json", "--depth", "deep", DEMO)
+    result = tapline("read", "--json", "--depth", "deep", "--engine", "tshark", DEMO)
     assert result.code == 0
     assert result.err == "tapline: tshark is not installed: only flows are shown (apt install tshark)\n"
     assert '"tapline.flow"' in result.out

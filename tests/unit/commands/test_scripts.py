@@ -31,6 +31,7 @@ def test_there_is_a_skeleton_of_every_kind() -> None:
         "host_check",
         "interface_check",
         "network_check",
+        "packet_monitor",
         "resource_check",
         "resource_monitor",
         "sg_monitor",
@@ -60,6 +61,7 @@ def test_every_hook_of_a_skeleton_that_stands_in_comments_is_one() -> None:
         "engine_monitor": monitors.EngineMonitor,
         "flow_tracker": monitors.FlowTracker,
         "fts_monitor": monitors.FullTextMonitor,
+        "packet_monitor": monitors.PacketMonitor,
         "resource_monitor": monitors.ResourceMonitor,
         "sg_monitor": monitors.SessionMonitor,
     }

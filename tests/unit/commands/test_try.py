@@ -142,6 +142,7 @@ def test_text_that_is_no_text_is_the_fault_of_its_script(tapline, tmp_path: Path
 
 
 def test_tshark_is_asked_only_where_a_script_needs_it(tapline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAPLINE_CAPTURE__ENGINE", "tshark")
     if tshark_available():
         assert "\nwww." in f"\n{tapline('try', script(tmp_path, NAMES), DEMO).out}"
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -52,6 +52,7 @@ def test_status_for_programs(tapline) -> None:
 
 def test_doctor_says_what_to_do_about_each(tapline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TAPLINE_CAPTURE__ENGINE", "tshark")
     result = tapline("doctor")
     assert result.code == 1
     assert "Traceback" not in result.err
