@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from capture.settings import CaptureSettings
 from exporters.elasticsearch.settings import ElasticsearchSettings
+from exporters.recipients.settings import RecipientsSettings
 from tapline.process.settings import ProcessSettings
 from tapline.services.settings import ServicesSettings
 from topics.errors import TaplineError
@@ -38,6 +39,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     workers: WorkersSettings = field(default_factory=WorkersSettings)
     elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
+    recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     services: ServicesSettings = field(default_factory=ServicesSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
 

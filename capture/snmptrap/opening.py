@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from capture.network.addresses import Address
 from capture.settings import CaptureSettings
 from capture.snmp.credentials import passwords
-from capture.snmp.secrets import secret
 from capture.snmp.settings import SnmpSettings
 from capture.snmptrap import SCHEME
 from capture.snmptrap.source import TrapListener
 from capture.snmptrap.users import Users
 from capture.source import Observation, Source, observe_live
+from tapline.process.secrets import secret
 from topics.errors import TaplineError
 
 _PORT: Final = 162
