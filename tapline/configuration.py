@@ -201,7 +201,7 @@ def _converted(where: str, given: Any, kind: Any) -> Any:
     except msgspec.ValidationError as error:
         text = str(error)
         expected = text[0].lower() + text[1:]
-        raise TaplineError(f"{where}: {expected} (given: {given!r})") from error
+        raise TaplineError(f"{where}: {expected} (given: {_masked(where, given)!r})") from error
 
 
 def _flatten(block: Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:

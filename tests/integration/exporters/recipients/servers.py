@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+from aiosmtpd.controller import Controller
+
+from tapline.services.ports import free_port
 
 
 class Request(NamedTuple):
@@ -72,7 +76,7 @@ class WebServer:
         self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
-    def __enter__(self) -> WebServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -108,9 +112,6 @@ class Mailbox:
 @contextmanager
 def smtp_server(mailbox: Mailbox, context: ssl.SSLContext | None = None, **options: Any) -> Iterator[int]:
     """An SMTP server on a free port, which it is; with ``context`` it offers STARTTLS."""
-    from aiosmtpd.controller import Controller
-    from tapline.services.ports import free_port
-
     port = free_port([])
     controller = Controller(mailbox, hostname="127.0.0.1", port=port, tls_context=context, ready_timeout=30, **options)
     controller.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import uuid
 from email import message_from_bytes
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
                 part = told[kill * EACH : (kill + 1) * EACH]
                 lab.tell(part)
                 # In the middle of the part, while the others are at other places.
-                wait_for(lambda: len(set(sent()[kill % 2 * 2])) >= kill * EACH + EACH // 3, "a part", seconds=90)
+                middle, which = kill * EACH + EACH // 3, kill % 2 * 2
+                wait_for(partial(lambda m, w: len(set(sent()[w])) >= m, middle, which), "a part", seconds=90)
                 process.send_signal(signal.SIGKILL)
                 process.wait(30)
                 process = lab.start_process(tmp_path, *everybody)

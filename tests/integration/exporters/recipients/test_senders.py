@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiosmtpd.smtp import AuthResult
 
 from exporters.recipients.digest import Digest
 from exporters.recipients.exporter import send_test
@@ -108,12 +109,12 @@ def test_a_webhook_has_the_body_that_is_wanted(web: WebServer, certificate) -> N
         name="hook",
         url=web.url,
         ca_file=str(certificate[0]),
-        body='{"text": {{ title }}, "who": {{ alert.entity }}, "why": {{ alert.message }}, "port": {{ alert.source_port }}}',
+        body='{"text": {{ title }}, "who": {{ alert.entity }}, "why": {{ alert.message }}, "n": {{ alert.count }}}',
     )
     with sending(hook) as send:
         send(notification(message=HOSTILE, entity='", "admin": true, "x": "'))
     (request,) = web.requests
-    assert set(request.json) == {"text", "who", "why", "port"}
+    assert set(request.json) == {"text", "who", "why", "n"}
     assert request.json["who"] == '", "admin": true, "x": "'
     assert request.json["why"] == HOSTILE
 
@@ -233,13 +234,11 @@ def mail(port: int, **changes: Any) -> Email:
 
 
 def test_e_mail_over_starttls_with_a_login(mailbox: Mailbox, certificate, monkeypatch) -> None:
-    from aiosmtpd.smtp import AuthResult
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
 
     def login(_server, _session, _envelope, _mechanism, data):
-        return AuthResult(success=(data.login, data.password) == (b"tapline", b"s3cret"))
+        return AuthResult(success=(data.login, data.password) == (b"tapline", b"s3cret"), handled=False)
 
     options = {"require_starttls": True, "auth_required": True, "authenticator": login}
     with smtp_server(mailbox, context, **options) as port:
@@ -285,9 +284,12 @@ def test_e_mail_whose_content_is_refused(mailbox: Mailbox, answer: str, kind: ty
 def test_e_mail_without_a_server_or_without_starttls(mailbox: Mailbox) -> None:
     with sending(mail(free_port([]))) as send, pytest.raises(Unavailable, match="unreachable"):
         send(notification())
-    with smtp_server(mailbox) as port, sending(mail(port, security="starttls")) as send:
-        with pytest.raises(Unavailable, match="no STARTTLS"):
-            send(notification())
+    with (
+        smtp_server(mailbox) as port,
+        sending(mail(port, security="starttls")) as send,
+        pytest.raises(Unavailable, match="no STARTTLS"),
+    ):
+        send(notification())
 
 
 @contextmanager
@@ -435,10 +437,13 @@ def test_what_a_script_answers(tmp_path: Path, text: str, kind: type | None, rea
 
 
 def test_a_script_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
-    text = "import os, time\nif os.fork() == 0:\n    open(os.path.dirname(__file__) + '/child', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
-    with sending(Script(name="s", command=[program(tmp_path, text)], timeout=2)) as send:
-        with pytest.raises(Unavailable, match="killed"):
-            send(notification())
+    text = (
+        "import os, time\nif os.fork() == 0:\n"
+        "    open(os.path.dirname(__file__) + '/child', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    script = Script(name="s", command=[program(tmp_path, text)], timeout=2)
+    with sending(script) as send, pytest.raises(Unavailable, match="killed"):
+        send(notification())
     child = tmp_path / "child"
     if child.is_file() and child.read_text():
         wait_for(lambda: not is_running(int(child.read_text())), "the child to be gone")
