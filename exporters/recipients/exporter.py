@@ -44,7 +44,7 @@ class RecipientsExporter:
         self._health = health or Health()
         self._leaving = threading.Event()
         self._recipients: list[RecipientExporter] = []
-        self._failures: list[TaplineError] = []
+        self._failures: list[Exception] = []
 
     def start(self) -> None:
         """Check all recipients and that the topics are there; :class:`TaplineError` says what to do."""
@@ -88,7 +88,7 @@ class RecipientsExporter:
     def _run(self, recipient: RecipientExporter) -> None:
         try:
             recipient.run()
-        except TaplineError as error:
+        except Exception as error:  # noqa: BLE001 - told by run
             self._failures.append(error)
             self._leaving.set()
 

@@ -8,7 +8,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 READ: Final = Counter(
     "tapline_recipient_notifications_read",
-    "Notifications and acknowledgements read; a message that cannot be decoded counts as one.",
+    "Notifications and acknowledgements read; a message that cannot be decoded counts as one. What is read again when"
+    " exporters divide the partitions anew counts again.",
     ["recipient"],
 )
 OUTCOMES: Final = Counter(

@@ -11,6 +11,8 @@ from exporters.recipients.memory import MOST_EPISODES, MOST_IDS, Told
 from exporters.recipients.notification import Notification
 from exporters.recipients.routing import Routes
 from exporters.recipients.settings import Slack, When
+from tapline.policy.effective import PolicyView
+from tapline.policy.model import Policy, Pool
 from tests.unit.exporters.samples import alert
 from topics.errors import TaplineError
 
@@ -21,10 +23,9 @@ def told(event: str = "raised", number: int = 1, **changes: Any) -> Notification
 
 
 def routes(*when: When, zone: str = "UTC") -> Routes:
-    def pools_of(_kind: str, name: str) -> tuple[str, ...]:
-        return ("servers", "all") if name.startswith("192.0.2.") else ()
-
-    return Routes(Slack(name="x", url="env:X", when=list(when), time_zone=zone), pools_of)
+    pools = {"servers": Pool(members=("192.0.2.0/24",)), "printers": Pool(members=("printer-*",))}
+    policy = PolicyView(Policy(pools=pools))
+    return Routes(Slack(name="x", url="env:X", when=list(when), time_zone=zone), policy.pools_of)
 
 
 @pytest.mark.parametrize(
