@@ -29,7 +29,7 @@ class Place:
 
     ``done`` is what is dealt with and may be committed, ``read`` what was handed out. Up to ``start`` everything was
     dealt with by an earlier process, and is read once more to know it again. ``until`` is how far an announced digest
-    reaches.
+    reaches. ``is_fresh`` until something of it was sent: what comes first may have been sent before, by itself.
     """
 
     def __init__(self, topic: Topic, name: str, partition: int, start: Position, until: Position | None) -> None:
@@ -40,6 +40,7 @@ class Place:
         self.done = start
         self.read = start
         self.until = until
+        self.is_fresh = True
         self.committed: tuple[Position, Position | None] = (start, until)
 
     @property

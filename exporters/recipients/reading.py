@@ -205,6 +205,7 @@ class NotificationReader:
         self._held.clear()
         for place in self._places.values():
             place.read = min(place.read, place.done)
+            place.is_fresh = True
             consumer.seek(place.at(place.read.offset))
 
     def _running(self) -> Consumer:
@@ -312,8 +313,8 @@ class NotificationReader:
                 extra={"recipient": self._name, "topic": found.topic, "messages": low - start.offset},
             )
             start = Position(low)
-        if until is not None and until <= start:
-            until = None
+        # Where nothing of the digest lies, nothing may be handed out before it is put together.
+        until = None if until is None else max(until, start)
         return Place(topic, found.topic, found.partition, start, until)
 
     def _first_offset(self, consumer: Consumer, partition: TopicPartition) -> int:

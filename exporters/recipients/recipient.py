@@ -172,9 +172,12 @@ class RecipientExporter:
         now = time.monotonic()
         if self._digest is None and self._digest_seconds:
             self._digest = Digest(now, "digested")
-        if self._digest is None and self._limit.wait(now):
+        # What an earlier process may have sent by itself is sent by itself again: it has that key.
+        alone = item.place.is_fresh and not self._digest_seconds and not self._reader.is_restoring
+        item.place.is_fresh = False
+        if self._digest is None and self._limit.wait(now) and not alone:
             self._digest = Digest(now, "suppressed")
-        if self._digest is not None:
+        if self._digest is not None and not alone:
             self._digest.add(notification, item.published)
             return True
         letter = self._letter(item, msgspec.json.encode(notification.alert))
@@ -186,7 +189,7 @@ class RecipientExporter:
             done = self._deliver(message, letter, item.published, "sent")
         if done:
             self._told.add(notification)
-            self._reader.settle()
+            item.place.done = item.place.read
             return self._reader.commit()
         return False
 
