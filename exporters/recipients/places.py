@@ -29,7 +29,8 @@ class Place:
 
     ``done`` is what is dealt with and may be committed, ``read`` what was handed out. Up to ``start`` everything was
     dealt with by an earlier process, and is read once more to know it again. ``until`` is how far an announced digest
-    reaches. ``is_fresh`` until something of it was sent: what comes first may have been sent before, by itself.
+    reaches. ``has_ended`` once all was read that was there, at some time since the start. ``is_fresh`` until something
+    of it was sent: what comes first may have been sent before, by itself.
     """
 
     def __init__(self, topic: Topic, name: str, partition: int, start: Position, until: Position | None) -> None:
@@ -40,6 +41,7 @@ class Place:
         self.done = start
         self.read = start
         self.until = until
+        self.has_ended = False
         self.is_fresh = True
         self.committed: tuple[Position, Position | None] = (start, until)
 
@@ -50,8 +52,8 @@ class Place:
 
     @property
     def is_caught_up(self) -> bool:
-        """True when everything was read that an earlier process dealt with."""
-        return self.read >= self.start
+        """True when everything was read that was there, or that is in the digest that was announced."""
+        return self.has_ended or (self.until is not None and self.read >= self.until)
 
     @property
     def is_changed(self) -> bool:

@@ -91,6 +91,7 @@ class NotificationReader:
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
                 "max.poll.interval.ms": _MOST_POLL_INTERVAL_MS,
                 "partition.assignment.strategy": "cooperative-sticky",
                 "error_cb": self._note,
@@ -216,6 +217,11 @@ class NotificationReader:
     def _open(self, message: Message) -> None:
         problem = message.error()
         if problem is not None:
+            if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
+                place = self._places.get((message.topic() or "", message.partition() or 0))
+                if place is not None:
+                    place.has_ended = True
+                return
             self._note(problem)
             if problem.code() in _FATAL:
                 raise TaplineError(f"Kafka refuses recipient {self._name}: {problem.str()}")
@@ -245,10 +251,12 @@ class NotificationReader:
             self._items.append((after, Item(place, offset, published, known, record)))
 
     def _may_pass(self, place: Place) -> bool:
-        """Not yet: what people say of alerts before it is known what was told, and what is not in the digest."""
+        """Not yet: what people say of alerts before the alerts themselves, and what is not in the digest."""
         if place.until is not None and place.read >= place.until:
             return False
-        return place.topic is not POLICY or all(each.is_caught_up for each in self._places.values())
+        return place.topic is not POLICY or all(
+            each.is_caught_up for each in self._places.values() if each.topic is not POLICY
+        )
 
     def _withhold(self, place: Place) -> None:
         self._items.clear()

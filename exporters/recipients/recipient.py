@@ -208,10 +208,8 @@ class RecipientExporter:
             return False
         if len(collected) and not self._deliver_digest(collected):
             return False
-        for each in collected.listed:
+        for each in collected:
             self._told.add(each)
-        for identity in collected.ids():
-            self._told.add_id(identity)
         self._digest = None
         self._reader.conclude()
         return self._reader.commit()

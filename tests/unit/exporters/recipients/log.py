@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from topics.catalog import NOTIFICATION, POLICY, Topic
 from topics.codec import Envelope, encode
@@ -25,7 +25,7 @@ class Entry:
     def __init__(self, place: tuple[str, int], offset: int, value: bytes, headers: Any) -> None:
         self._place, self._offset, self._value, self._headers = place, offset, value, headers
 
-    def error(self) -> None:
+    def error(self) -> Any:
         return None
 
     def topic(self) -> str:
@@ -45,6 +45,13 @@ class Entry:
 
     def timestamp(self) -> tuple[int, int]:
         return 1, 1_700_000_000_000
+
+
+class End(Entry):
+    """What the client says at the end of a partition."""
+
+    def error(self) -> Any:
+        return KafkaError(KafkaError._PARTITION_EOF)
 
 
 class Log:
@@ -87,9 +94,10 @@ class LogConsumer:
     def __init__(self, _configuration: Any, **_: Any) -> None:
         self._positions: dict[tuple[str, int], int] = {}
         self._paused: set[tuple[str, int]] = set()
+        self._ended: set[tuple[str, int]] = set()
         self._away: list[tuple[str, int]] = list(self.log.entries)
 
-    def subscribe(self, _topics: Any, on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
+    def subscribe(self, _topics: Any, on_assign: Any, on_revoke: Any, **_: Any) -> None:
         self._on_assign, self._on_revoke = on_assign, on_revoke
 
     def poll(self, _seconds: float) -> Entry | None:
@@ -106,18 +114,21 @@ class LogConsumer:
         ready = [
             place
             for place, position in self._positions.items()
-            if place not in self._paused and position < len(log.entries[place])
+            if place not in self._paused and (position < len(log.entries[place]) or place not in self._ended)
         ]
         if not ready:
             if log.is_done():
                 log.when_done()
             return None
         place = log.random.choice(sorted(ready))
+        if self._positions[place] >= len(log.entries[place]):
+            self._ended.add(place)
+            return End(place, self._positions[place], b"", [])
         entry = log.entries[place][self._positions[place]]
         self._positions[place] += 1
         return entry
 
-    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+    def committed(self, partitions: list[TopicPartition], **_: Any) -> list[TopicPartition]:
         found = []
         for each in partitions:
             offset, metadata = self.log.committed.get((each.topic, each.partition), (-1001, ""))
@@ -130,6 +141,7 @@ class LogConsumer:
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._positions[each.topic, each.partition] = each.offset
+            self._ended.discard((each.topic, each.partition))
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         for each in partitions:
@@ -139,6 +151,7 @@ class LogConsumer:
     def seek(self, partition: TopicPartition) -> None:
         assert (partition.topic, partition.partition) in self._positions
         self._positions[partition.topic, partition.partition] = partition.offset
+        self._ended.discard((partition.topic, partition.partition))
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         self._paused |= {(each.topic, each.partition) for each in partitions}

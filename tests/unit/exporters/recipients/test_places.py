@@ -60,7 +60,8 @@ def test_a_digest_is_bounded() -> None:
         assert not digest.is_full
         digest.add(told(number), 0.0)
     assert digest.is_full
-    assert (len(digest), len(digest.listed), digest.types.total()) == (MOST, MOST_LISTED, MOST)
+    assert (len(digest), len(list(digest)), digest.types.total()) == (MOST, MOST, MOST)
+    assert [each.id for each in digest.listed] == [alert(number).id for number in range(MOST_LISTED)]
     assert alert(MOST - 1).id in digest
 
 

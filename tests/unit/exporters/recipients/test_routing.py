@@ -118,10 +118,10 @@ def test_what_began_severe_enough_later_is_told_then() -> None:
 def test_memory_is_bounded() -> None:
     memory = Told(routes(When()))
     for number in range(MOST_IDS + 10):
-        memory.add_id(str(number))
-    assert "9" not in memory
-    assert "10" in memory
+        memory.add(told("stored", number))
+    assert alert(9).id not in memory
+    assert alert(10).id in memory
     for number in range(MOST_EPISODES + 1):
-        memory.wants(told("raised", episode=str(number)))
+        memory.add(told("raised", episode=str(number)))
     assert memory.alert_of("0") is None
     assert memory.alert_of("1") is not None
