@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,20 @@ from exporters.recipients.settings import Event
 from topics.catalog import NOTIFICATION
 from topics.records import Alert
 
+_LAST: Final = 253_370_764_800_000_000
+
 SEVERITIES: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """What the severities of alerts are called, from 1 on; the names are those of syslog (RFC 5424)."""
+
+
+def moment(time: int) -> datetime:
+    """A time of a record, in UTC; what lies beyond the calendar is its last year, or 1970."""
+    return datetime.fromtimestamp(min(max(time, 0), _LAST) / 1_000_000, UTC)
+
+
+def severity_name(severity: int) -> str:
+    """What a severity of 1 to 8 is called."""
+    return SEVERITIES[min(max(severity, 1), 8) - 1]
 
 
 class Notification(Struct, frozen=True):
@@ -60,6 +73,11 @@ class Message(Struct, kw_only=True):
         return max((each.alert.severity for each in self.listed), default=4)
 
     @property
+    def severity_name(self) -> str:
+        """What that is called."""
+        return severity_name(self.severity)
+
+    @property
     def thread(self) -> str:
         """What all messages about one condition share: the id of its episode, or the key."""
         return (self.listed[0].alert.episode or self.key) if self.count == 1 else self.key
@@ -73,7 +91,7 @@ class Message(Struct, kw_only=True):
             {
                 "id": self.key,
                 "event": self.event,
-                "severity": SEVERITIES[self.severity - 1],
+                "severity": self.severity_name,
                 "title": self.title,
                 "text": self.text,
                 "count": self.count,

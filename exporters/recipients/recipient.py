@@ -33,8 +33,12 @@ from topics.settings import KafkaSettings
 NODE: Final = "exporter-recipients"
 """How it names itself in dead letters."""
 
+MOST_TRIES: Final = 8
+"""How often a message is tried whose sending fails with an error that nobody expects."""
+
 _PATIENCE: Final = 0.5
 _COMMIT_EVERY: Final = 1.0
+_UNEXPECTED: Final = "unexpected"
 _ACKNOWLEDGEMENTS: Final = "acknowledgements/"
 
 _log = logging.getLogger(__name__)
@@ -240,7 +244,7 @@ class RecipientExporter:
     def _deliver(self, message: Message, letter: DeadLetter, published: float, outcome: str) -> bool:
         """Send until it is delivered, refused for good or too old; false when leaving or disturbed before that."""
         name = self._recipient.name
-        tries = 0
+        tries = unexpected = 0
         while True:
             try:
                 self._attempt(message)
@@ -248,6 +252,9 @@ class RecipientExporter:
                 return self._give_up(self._because(letter, refusal), refusal.reason, message.count, "rejected")
             except Unavailable as failure:
                 tries += 1
+                unexpected += failure.reason == _UNEXPECTED
+                if unexpected >= MOST_TRIES:
+                    return self._give_up(self._because(letter, failure), failure.reason, message.count, "rejected")
                 if time.time() - published > self._recipient.give_up_seconds:
                     return self._give_up(self._because(letter, failure), failure.reason, message.count, "expired")
                 RETRIES.labels(name, failure.reason).inc()
@@ -270,7 +277,7 @@ class RecipientExporter:
             raise
         except Exception as error:
             _log.exception("attempt failed", extra={"recipient": self._recipient.name})
-            raise Unavailable("unexpected", type(error).__name__) from error
+            raise Unavailable(_UNEXPECTED, type(error).__name__) from error
         self._limit.count(began)
 
     def _because(self, letter: DeadLetter, error: Rejected | Unavailable | Unwordable) -> DeadLetter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ import msgspec
 from jinja2 import StrictUndefined, Template, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from exporters.recipients.notification import SEVERITIES, Message, Notification
+from exporters.recipients.notification import Message, Notification, moment, severity_name
 from exporters.recipients.settings import Recipient
 from topics.errors import TaplineError
 from topics.records import Alert
@@ -30,8 +30,6 @@ TEXT: Final = """\
 _EVENTS: Final = {"stored": "alert", "acknowledged": "seen"}
 _VALUE_LENGTHS: Final = (1000, 300, 100, 30)
 _MOST_LISTED: Final = 50
-_FIRST: Final = 0
-_LAST: Final = 253_370_764_800_000_000
 
 
 class Unwordable(Exception):
@@ -166,11 +164,6 @@ def context(notification: Notification, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def severity_name(severity: int) -> str:
-    """What a severity of 1 to 8 is called."""
-    return SEVERITIES[min(max(severity, 1), 8) - 1]
-
-
 def time_zone(recipient: Recipient) -> ZoneInfo:
     """The recipient's time zone; :class:`TaplineError` when there is none of this name."""
     try:
@@ -182,8 +175,8 @@ def time_zone(recipient: Recipient) -> ZoneInfo:
 
 
 def local_time(time: int, zone: ZoneInfo) -> datetime:
-    """A time of a record in a time zone; what lies beyond the calendar is its last year, or its first."""
-    return datetime.fromtimestamp(min(max(time, _FIRST), _LAST) / 1_000_000, UTC).astimezone(zone)
+    """A time of a record in a time zone."""
+    return moment(time).astimezone(zone)
 
 
 def _moment(time: int, zone: ZoneInfo) -> str:

@@ -6,13 +6,12 @@ import contextlib
 import re
 import smtplib
 import ssl
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Final
 
-from exporters.recipients.notification import SEVERITIES, Message
+from exporters.recipients.notification import Message, moment
 from exporters.recipients.senders.http import tls_context
 from exporters.recipients.senders.sender import Rejected, Sender, Unavailable
 from exporters.recipients.settings import Email
@@ -110,22 +109,18 @@ class MailSender(Sender):
             content["From"] = self._recipient.sender
             content["To"] = ", ".join(self._recipient.to)
             content["Subject"] = message.title
-            content["Date"] = format_datetime(datetime.fromtimestamp(_time(message), UTC))
+            content["Date"] = format_datetime(moment(message.listed[-1].alert.time))
             content["Message-ID"] = f"<{message.key}@{domain}>"
             if message.thread != message.key:
                 content["References"] = f"<episode.{message.thread}@{domain}>"
                 content["In-Reply-To"] = f"<episode.{message.thread}@{domain}>"
             content["Auto-Submitted"] = "auto-generated"
             content["X-Tapline-Event"] = message.event
-            content["X-Tapline-Severity"] = SEVERITIES[min(max(message.severity, 1), 8) - 1]
+            content["X-Tapline-Severity"] = message.severity_name
             content.set_content(message.text + "\n")
         except (ValueError, UnicodeError) as error:
             raise Rejected("template", str(error)) from error
         return content
-
-
-def _time(message: Message) -> float:
-    return message.listed[-1].alert.time / 1_000_000 if message.listed else 0.0
 
 
 def _answered(code: int, said: bytes | str) -> Rejected | Unavailable:

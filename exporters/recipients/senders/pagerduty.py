@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from exporters.recipients.notification import Message
+from exporters.recipients.notification import Message, moment
 from exporters.recipients.senders.http import Poster
 from exporters.recipients.senders.sender import Rejected, Sender
 from exporters.recipients.settings import PagerDuty
@@ -62,8 +61,8 @@ class PagerDutySender(Sender):
             event["payload"] = {
                 "summary": message.title,
                 "source": alert.entity or alert.node or "tapline",
-                "severity": _SEVERITIES[message.severity - 1],
-                "timestamp": datetime.fromtimestamp(alert.time / 1_000_000, UTC).isoformat(),
+                "severity": _SEVERITIES[min(max(message.severity, 1), 8) - 1],
+                "timestamp": moment(alert.time).isoformat(),
                 "component": alert.script,
                 "group": alert.category,
                 "class": alert.type,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
-from exporters.recipients.notification import Message, Notification
+from exporters.recipients.notification import Message, Notification, moment
 from exporters.recipients.senders.http import tls_context
 from exporters.recipients.senders.sender import Rejected, Sender, Unavailable
 from exporters.recipients.settings import SyslogServer
@@ -119,10 +118,10 @@ def encoded(notification: Notification, host: str, facility: int) -> bytes:
     """
     alert = notification.alert
     priority = facility * 8 + (8 - min(max(alert.severity, 1), 8))
-    moment = datetime.fromtimestamp(alert.time / 1_000_000, UTC).isoformat(timespec="microseconds")
+    time = moment(alert.time).isoformat(timespec="microseconds").replace("+00:00", "Z")
     data = {"id": notification.id, "episode": alert.episode, "type": alert.type, "entity": alert.entity}
     parameters = "".join(f' {name}="{_parameter(text)}"' for name, text in data.items() if text)
-    head = f"<{priority}>1 {moment.replace('+00:00', 'Z')} {host} tapline - {notification.event}"
+    head = f"<{priority}>1 {time} {host} tapline - {notification.event}"
     return f"{head} [alert@{ENTERPRISE}{parameters}] ".encode() + msgspec.json.encode(notification.document())
 
 

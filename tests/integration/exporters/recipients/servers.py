@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -14,8 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from aiosmtpd.controller import Controller
-
-from tapline.services.ports import free_port
 
 
 class Request(NamedTuple):
@@ -112,13 +111,31 @@ class Mailbox:
 @contextmanager
 def smtp_server(mailbox: Mailbox, context: ssl.SSLContext | None = None, **options: Any) -> Iterator[int]:
     """An SMTP server on a free port, which it is; with ``context`` it offers STARTTLS."""
-    port = free_port([])
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, tls_context=context, ready_timeout=30, **options)
-    controller.start()
-    try:
-        yield port
-    finally:
-        controller.stop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        class Listening(Controller):
+            """A controller that is given its socket, so that nobody else can have its port."""
+
+            def _create_server(self) -> Any:
+                return self.loop.create_server(self._factory_invoker, sock=listener)
+
+        controller = Listening(
+            mailbox, hostname="127.0.0.1", port=port, tls_context=context, ready_timeout=60, **options
+        )
+        controller.start()
+        try:
+            yield port
+        finally:
+            controller.stop()
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

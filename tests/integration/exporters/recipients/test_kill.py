@@ -24,8 +24,10 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
     mark = uuid.uuid4().hex[:8]
     ca_file = str(certificate[0])
     mailbox = Mailbox()
-    hook = Webhook(name=f"hook-{mark}", url=f"{web.url}/one", ca_file=ca_file, per_minute=0)
-    digests = Webhook(name=f"digests-{mark}", url=f"{web.url}/many", ca_file=ca_file, per_minute=0, digest_seconds=0.05)
+    hook = Webhook(name=f"hook-{mark}", url=f"{web.url}/one", ca_file=ca_file, per_minute=0, timeout=60)
+    digests = Webhook(
+        name=f"digests-{mark}", url=f"{web.url}/many", ca_file=ca_file, per_minute=0, digest_seconds=0.05, timeout=60
+    )
     told = [stored(number) for number in range(EACH * (KILLS + 1))]
     with smtp_server(mailbox) as port:
         mail = Email(
@@ -36,6 +38,7 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
             sender="tapline@example.org",
             to=["ada@example.org"],
             per_minute=0,
+            timeout=60,
         )
         everybody = (hook, digests, mail)
 

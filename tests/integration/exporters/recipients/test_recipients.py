@@ -30,7 +30,7 @@ def keys(web: WebServer, path: str = "/") -> list[str]:
 
 @pytest.fixture
 def hook(web: WebServer, certificate) -> Webhook:
-    return Webhook(name=unique("hook"), url=f"{web.url}/", ca_file=str(certificate[0]), per_minute=0)
+    return Webhook(name=unique("hook"), url=f"{web.url}/", ca_file=str(certificate[0]), per_minute=0, timeout=60)
 
 
 def test_what_is_told_arrives_in_order_and_once(lab: RecipientsLab, web: WebServer, hook: Webhook) -> None:
@@ -94,7 +94,7 @@ def test_what_is_too_old_and_not_delivered_is_given_up(lab: RecipientsLab, web: 
 def test_a_recipient_that_is_down_does_not_stop_the_others(
     lab: RecipientsLab, web: WebServer, other_web: WebServer, hook: Webhook
 ) -> None:
-    down = Webhook(name=unique("down"), url=f"{other_web.url}/", per_minute=0)
+    down = Webhook(name=unique("down"), url=f"{other_web.url}/", per_minute=0, timeout=60)
     other_web.answers.extend([(503, {})] * 1_000_000)
     told = [stored(number) for number in range(20)]
     with lab.telling(down, hook):
@@ -171,6 +171,7 @@ def test_an_incident_is_triggered_acknowledged_and_resolved(
         url=f"{web.url}/v2/enqueue",
         ca_file=str(certificate[0]),
         when=[When(severity=5)],
+        timeout=60,
     )
     raised = alert(1, "raised")
     calmer = msgspec.structs.replace(alert(2, "changed"), severity=2)
@@ -218,6 +219,20 @@ def test_an_unexpected_error_is_tried_again(
         lab.wait_until_done(hook.name)
     assert attempts == [stored(1).id] * 2
     assert keys(web) == [stored(1).id]
+
+
+def test_one_whose_sending_fails_each_time_is_given_up(
+    lab: RecipientsLab, web: WebServer, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporters.recipients.senders.webhook.signature", lambda *_: 1 // 0)
+    monkeypatch.setenv("SIGNING", "key")
+    with lab.telling(msgspec.structs.replace(hook, secret="env:SIGNING")):
+        lab.tell([stored(1)])
+        lab.wait_until_done(hook.name)
+    assert [(letter.reason, letter.error[-17:]) for letter in lab.dead_letters()] == [
+        ("unexpected", "ZeroDivisionError")
+    ]
+    assert outcomes(hook.name) == {"read": 1, "rejected": 1}
 
 
 def test_two_exporters_share_a_recipient(lab: RecipientsLab, web: WebServer, hook: Webhook) -> None:

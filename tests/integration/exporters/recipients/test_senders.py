@@ -41,7 +41,7 @@ from exporters.recipients.settings import (
     Webhook,
 )
 from tapline.services.ports import free_port
-from tests.integration.exporters.recipients.servers import Mailbox, WebServer, smtp_server
+from tests.integration.exporters.recipients.servers import Mailbox, WebServer, closed_port, smtp_server
 from tests.unit.exporters.samples import alert
 from tests.waiting import wait_for
 from topics.errors import TaplineError
@@ -52,6 +52,7 @@ TLS_DRIVERS = [
     for name, module in (("ossl", "lmnsd_ossl.so"), ("gtls", "lmnsd_gtls.so"))
     if any(Path("/usr/lib").glob(f"*/rsyslog/{module}"))
 ]
+DEFAULT_TIMEOUT = 10.0
 HOSTILE = (
     '<script>*bold* _it_ [x](http://evil.example) @everyone <!channel> `code` "q" \r\nBcc: eve@example.org\n\x1b[31m'
 )
@@ -64,7 +65,9 @@ def notification(event: str = "raised", number: int = 1, **changes: object) -> N
 
 @contextmanager
 def sending(recipient: AnyRecipient) -> Iterator[Any]:
-    """A function that puts a notification into words and sends it."""
+    """A function that puts a notification into words and sends it; a machine that is busy has its time."""
+    if recipient.timeout == DEFAULT_TIMEOUT:
+        recipient = msgspec.structs.replace(recipient, timeout=60.0)
     sender = sender_for(recipient)
     sender.open()
     wording = wording_for(recipient, sender)
@@ -282,7 +285,7 @@ def test_e_mail_whose_content_is_refused(mailbox: Mailbox, answer: str, kind: ty
 
 
 def test_e_mail_without_a_server_or_without_starttls(mailbox: Mailbox) -> None:
-    with sending(mail(free_port([]))) as send, pytest.raises(Unavailable, match="unreachable"):
+    with closed_port() as port, sending(mail(port)) as send, pytest.raises(Unavailable, match="unreachable"):
         send(notification())
     with (
         smtp_server(mailbox) as port,
@@ -486,7 +489,7 @@ def test_a_digest_in_words(other_web: WebServer) -> None:
 
 
 def test_a_test_message_says_whether_it_arrived(other_web: WebServer) -> None:
-    recipient = Webhook(name="hook", url=other_web.url)
+    recipient = Webhook(name="hook", url=other_web.url, timeout=60)
     send_test(recipient)
     assert other_web.requests[0].json["alerts"][0]["message"] == "This is a test: alerts reach you."
     other_web.answers.append((403, {}))
