@@ -236,10 +236,19 @@ def _configuration_block(block: str, kind: type[Struct], defaults: dict[str, Any
         if _is_struct(hint):
             inner += _configuration_block(f"{block}.{name}", hint, defaults)
             continue
-        inner += [line for part in get_args(hint) if _is_struct(part) for line in _struct_section(part)]
+        inner += [line for part in _inner_structs(hint) for line in _struct_section(part)]
         default = json.dumps(defaults[f"{block}.{name}"], ensure_ascii=False)
         lines.append(f"| `{block}.{name}` | {_type(hint)} | `{default}` |")
     return [*lines, "", *inner]
+
+
+def _inner_structs(hint: Any) -> Iterator[type[Struct]]:
+    """The Structs that a value holds in a list or a map, also where it is one of several, and those that they hold."""
+    found = [part for part in get_args(hint) if _is_struct(part)]
+    for kinds in get_args(hint):
+        if get_origin(kinds) in (Union, types.UnionType):
+            found += [part for part in get_args(kinds) if _is_struct(part)]
+    yield from dict.fromkeys([*found, *(part for kind in found for part in _parts(kind))])
 
 
 def _is_struct(hint: Any) -> bool:
@@ -295,6 +304,8 @@ def _struct_section(kind: type[Struct]) -> list[str]:
         "|---|---|---|",
     ]
     hints = get_type_hints(kind)
+    if kind.__struct_config__.tag is not None:
+        lines.append(f"| `{kind.__struct_config__.tag_field}` | `{kind.__struct_config__.tag}` | always there |")
     for info in msgspec.structs.fields(kind):
         if info.default is not NODEFAULT:
             absent = f"`{json.dumps(msgspec.to_builtins(info.default))}`"

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from capture.settings import CaptureSettings
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.kibana.settings import KibanaSettings
+from exporters.recipients.settings import RecipientsSettings
 from tapline.process.settings import ProcessSettings
 from tapline.services.settings import ServicesSettings
 from topics.errors import TaplineError
@@ -40,6 +41,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     workers: WorkersSettings = field(default_factory=WorkersSettings)
     elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
     kibana: KibanaSettings = field(default_factory=KibanaSettings)
+    recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     services: ServicesSettings = field(default_factory=ServicesSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
 
@@ -201,7 +203,7 @@ def _converted(where: str, given: Any, kind: Any) -> Any:
     except msgspec.ValidationError as error:
         text = str(error)
         expected = text[0].lower() + text[1:]
-        raise TaplineError(f"{where}: {expected} (given: {given!r})") from error
+        raise TaplineError(f"{where}: {expected} (given: {_masked(where, given)!r})") from error
 
 
 def _flatten(block: Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:

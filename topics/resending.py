@@ -58,8 +58,10 @@ def decoded(letter: DeadLetter) -> tuple[list[tuple[str, bytes]], bytes]:
 
 def _topic(letter: DeadLetter, prefix: str) -> Topic:
     topic = next((topic for topic in CATALOG if topic.name(prefix) == letter.topic), None)
-    if topic is None or letter.stage not in (WORKER, EXPORTER):
+    if topic is None:
         raise NotAgain(f"it was read from {letter.topic}, not from a topic in Kafka: read that again")
+    if letter.stage not in (WORKER, EXPORTER):
+        raise NotAgain(f"{letter.stage or 'who made it'} takes nothing a second time")
     if topic.compacted:
         raise NotAgain(f"of each key of {letter.topic} the newest holds: this one would stand above it")
     if topic is RANKING:

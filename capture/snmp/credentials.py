@@ -25,8 +25,8 @@ from gufo.snmp.user import (
 )
 from msgspec import Struct
 
-from capture.snmp.secrets import secret
 from capture.snmp.settings import SnmpDevice, SnmpUser
+from tapline.process.secrets import secret
 from topics.errors import TaplineError
 
 SHORTEST: Final = 8

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 from capture.network.addresses import Address
 from capture.settings import CaptureSettings
 from capture.snmp.credentials import Passwords, passwords
-from capture.snmp.secrets import secret
 from capture.snmp.settings import SnmpSettings, SnmpUser
 from capture.snmptrap import SCHEME
 from capture.snmptrap.engine import Engine
 from capture.snmptrap.source import TrapListener
 from capture.snmptrap.users import Users
 from capture.source import Observation, Source, observe_live
+from tapline.process.secrets import secret
 from topics.errors import TaplineError
 from topics.partitions import digest
 

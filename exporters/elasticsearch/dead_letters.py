@@ -99,7 +99,7 @@ class DeadLetters:
     def _produce(self, letter: DeadLetter) -> None:
         if self._producer is None:
             raise RuntimeError("not started")
-        envelope = dead_envelope(EXPORTER, letter.time)
+        envelope = dead_envelope(letter.node, letter.time)
 
         def acknowledge(error: KafkaError | None, _message: Any) -> None:
             self._acknowledge(letter.id, error)

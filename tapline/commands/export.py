@@ -14,6 +14,7 @@ def command() -> None:
     \b
     tapline export setup --kibana http://127.0.0.1:5601
     tapline export elasticsearch
+    tapline export recipients
     """
 
 
@@ -82,3 +83,41 @@ def dashboards() -> None:
     from exporters.kibana.saved_objects import ndjson
 
     click.echo(ndjson(), nl=False)
+
+
+@command.command()
+@click.option("--test", "name", metavar="NAME", help="Send this recipient a test message, and leave.")
+@click.option(
+    "--metrics-port", type=int, help="Port of /metrics (default: recipients.metrics_port; 0: a free one, -1: none)."
+)
+@click.pass_obj
+def recipients(state: State, *, name: str | None, metrics_port: int | None) -> None:
+    """Tell people and other programs of alerts, as `recipients:` of the configuration says.
+
+    \b
+    tapline export recipients --test on-call
+    """
+    from exporters.recipients.exporter import RecipientsExporter, recipient_named, send_test
+    from exporters.recipients.routing import no_pools
+    from tapline.commands.effective_settings import in_force
+    from tapline.process.health import Health
+    from tapline.process.metrics import MetricsServer
+    from tapline.process.signals import on_stop_signal
+
+    configuration = state.configuration
+    settings = configuration.recipients
+    if name is not None:
+        send_test(recipient_named(settings, name))
+        click.echo(f"{name} has taken a test message")
+        return
+    uses_pools = any(when.pools for recipient in settings.send_to for when in recipient.when)
+    pools_of = in_force(configuration, live=True)[0].pools_of if uses_pools else no_pools
+    port = settings.metrics_port if metrics_port is None else metrics_port
+    health = Health()
+    exporter = RecipientsExporter(configuration.kafka, settings, health, pools_of)
+    with (
+        MetricsServer(health, host=configuration.process.metrics_host, port=port),
+        on_stop_signal(exporter.leave),
+        exporter,
+    ):
+        exporter.run()

@@ -85,13 +85,20 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 def _backlog(configuration: Configuration) -> list[Backlog]:
     from exporters.elasticsearch.documents import EXPORTED
     from exporters.elasticsearch.exporter import GROUP
+    from exporters.recipients.reading import group_of
     from tapline.commands.backlog import backlog
+    from topics.catalog import NOTIFICATION
     from workers.stages import topics_of
 
     kafka = configuration.kafka
     return [
         *backlog(kafka, configuration.workers.group, topics_of(())),
         *backlog(kafka, f"{kafka.prefix}-{GROUP}", EXPORTED),
+        *(
+            each
+            for recipient in configuration.recipients.send_to
+            for each in backlog(kafka, group_of(kafka, recipient.name), [NOTIFICATION])
+        ),
     ]
 
 

@@ -1,0 +1,1 @@
+"""Alert recipients: from the notification topic to people and to other programs."""
