@@ -109,7 +109,7 @@ class DeadLetters:
             raise RuntimeError("not started")
         envelope = Envelope(
             schema=DEAD.schema,
-            node=NODE,
+            node=letter.node,
             stream="live",
             window=letter.time // 1_000_000 // WINDOW_SECONDS * WINDOW_SECONDS,
             sequence=0,
