@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import duckdb
 import msgspec
@@ -53,7 +53,7 @@ with on_stop_signal(exporter.leave), exporter:
 class Runs(Protocol):
     def run(self) -> None: ...
     def leave(self) -> None: ...
-    def __enter__(self) -> "Runs": ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
 
@@ -244,7 +244,8 @@ def test_prometheus_scrapes_the_newest_values(topics: Lab) -> None:
     with server, running(PrometheusExporter(topics.kafka, settings, health, registry)):
 
         def page() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as answer:
+            assert server.address is not None
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.address[1]}/metrics", timeout=30) as answer:
                 return answer.read().decode()
 
         def scrape() -> dict[str, float]:
