@@ -41,6 +41,9 @@ GROUP: Final = "exporter-files"
 
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT: Final = 10.0
+_PATIENCE: Final = 30.0
+"""Seconds for which Kafka is asked again for offsets, or to commit them."""
+
 _LAG_EVERY: Final = 5.0
 _EXPIRE_EVERY: Final = 600.0
 _FATAL: Final = (
@@ -48,6 +51,15 @@ _FATAL: Final = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError._FATAL,  # noqa: SLF001 - the library's public constant
 )
+
+_NOT_OURS: Final = (
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_INSTANCE_ID,
+    *_FATAL,
+)
+"""Errors of a commit that say that it will not be taken from this member any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -218,11 +230,19 @@ class FilesExporter:
             self._commit(done)
 
     def _commit(self, done: list[TopicPartition]) -> None:
-        try:
-            answers = self._running().commit(offsets=done, asynchronous=False) or []
-            refused = next((each.error for each in answers if each.error is not None), None)
-        except KafkaException as error:
-            refused = error.args[0]
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                answers = self._running().commit(offsets=done, asynchronous=False) or []
+                refused = next((each.error for each in answers if each.error is not None), None)
+            except KafkaException as error:
+                refused = error.args[0]
+            # A broker that has just started is asked again: the same commit changes nothing.
+            if refused is None or refused.code() in _NOT_OURS or time.monotonic() >= deadline:
+                break
+            KAFKA_ERRORS.labels(refused.name()).inc()
+            self._health.progress()
+            time.sleep(_POLL_SECONDS)
         if refused is None:
             return
         KAFKA_ERRORS.labels(refused.name()).inc()
@@ -244,6 +264,17 @@ class FilesExporter:
 
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Make the files of these partitions agree with what is committed, and say where to read on."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._positions(consumer, partitions)
+            except KafkaException as error:
+                # A broker that has just started, or a topic just made, has to be asked more than once.
+                KAFKA_ERRORS.labels(error.args[0].name()).inc()
+                if time.monotonic() >= deadline or self._leaving.wait(_POLL_SECONDS):
+                    raise
+
+    def _positions(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
         begin = []
         for each in consumer.committed([TopicPartition(each.topic, each.partition) for each in partitions], _TIMEOUT):
             if each.error is not None:

@@ -83,9 +83,10 @@ def running(exporter: Runs) -> Iterator[None]:
         finally:
             exporter.leave()
             thread.join(60)
+            # Why an exporter has failed says more than what a test has waited for.
+            if failures:
+                raise failures[0]
     assert not thread.is_alive()
-    if failures:
-        raise failures[0]
 
 
 @contextmanager
