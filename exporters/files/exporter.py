@@ -25,7 +25,7 @@ from confluent_kafka import (
 from exporters.elasticsearch.dead_letters import DeadLetters
 from exporters.files.batch import Batch, first_unwritten, json_of
 from exporters.files.metrics import FILES, KAFKA_ERRORS, LAG, RECORDS, REJECTIONS, SKIPPED
-from exporters.files.parts import Origin, is_ours
+from exporters.files.parts import Origin, is_ours, topic_id
 from exporters.files.settings import FilesSettings
 from exporters.letters import letter
 from tapline.process.health import Health
@@ -104,7 +104,7 @@ class FilesExporter:
             if name not in metadata.topics:
                 raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
         described = admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=_TIMEOUT)
-        self._topic_ids = {name: str(future.result().topic_id) for name, future in described.items()}
+        self._topic_ids = {name: topic_id(future.result().topic_id) for name, future in described.items()}
         self._letters.start()
         self._consumer = Consumer(
             {

@@ -59,6 +59,11 @@ def day_of(microseconds: int) -> str:
         raise Unfit(f"time {microseconds} is in no calendar") from error
 
 
+def topic_id(given: object) -> str:
+    """Kafka's id of a topic for use in a name: Base64 of URLs (RFC 4648) in place of that with slashes."""
+    return str(given).replace("/", "_").replace("+", "-")
+
+
 def name_of(origin: Origin, first: int, last: int, ending: str) -> str:
     """The file's name: the same offsets of the same topic always have the same."""
     return f"part.{origin.topic_id}.{origin.partition}.{first:020}-{last:020}.{ending}"

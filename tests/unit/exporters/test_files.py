@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporters.files.batch import MOST_OPEN, Batch, first_unwritten
 from exporters.files.columns import Unfit, batch_of, schema_of
 from exporters.files.exporter import expire
-from exporters.files.parts import Origin, day_of
+from exporters.files.parts import Origin, day_of, topic_id
 from exporters.files.settings import FilesSettings
 from tests.unit.exporters.samples import SAMPLES, TIME, flow
 from topics.catalog import ALERT_STATE, ANNOTATION, CATALOG
@@ -130,6 +130,10 @@ def test_files_of_what_was_not_committed_are_removed(tmp_path: Path) -> None:
     assert first_unwritten(tmp_path, ORIGIN, 2) == 3, "what is in a file needs not be read again"
     assert first_unwritten(tmp_path, ORIGIN, 0) == 0
     assert [path.name.split(".")[1] for path in tmp_path.glob("*/*/part*")] == ["another"]
+
+
+def test_any_id_of_a_topic_makes_a_name() -> None:
+    assert topic_id("vvcH5LWhTXKPSeBR5Ws/C+") == "vvcH5LWhTXKPSeBR5Ws_C-"
 
 
 def test_old_days_are_removed_and_what_others_put_there_stays(tmp_path: Path) -> None:
