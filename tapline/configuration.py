@@ -15,7 +15,10 @@ from msgspec import Struct, field
 
 from capture.settings import CaptureSettings
 from exporters.elasticsearch.settings import ElasticsearchSettings
+from exporters.files.settings import FilesSettings
 from exporters.kibana.settings import KibanaSettings
+from exporters.mirror.settings import MirrorSettings
+from exporters.prometheus.settings import PrometheusSettings
 from exporters.recipients.settings import RecipientsSettings
 from tapline.process.settings import ProcessSettings
 from tapline.services.settings import ServicesSettings
@@ -42,6 +45,9 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
     kibana: KibanaSettings = field(default_factory=KibanaSettings)
     recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
+    files: FilesSettings = field(default_factory=FilesSettings)
+    prometheus: PrometheusSettings = field(default_factory=PrometheusSettings)
+    mirror: MirrorSettings = field(default_factory=MirrorSettings)
     services: ServicesSettings = field(default_factory=ServicesSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
 

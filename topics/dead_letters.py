@@ -16,6 +16,12 @@ WORKER: Final = "worker"
 EXPORTER: Final = "exporter-elasticsearch"
 """How the exporter to Elasticsearch names itself."""
 
+FILES: Final = "exporter-files"
+"""How the exporter to files names itself."""
+
+MIRROR: Final = "exporter-mirror"
+"""How the mirror names itself."""
+
 MAX_VALUE_BYTES: Final = 4 * 1024 * 1024
 """How much of a message's value a dead letter holds; the message itself stays where it is."""
 

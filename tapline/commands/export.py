@@ -15,6 +15,9 @@ def command() -> None:
     tapline export setup --kibana http://127.0.0.1:5601
     tapline export elasticsearch
     tapline export recipients
+    tapline export files
+    tapline export prometheus
+    tapline export mirror
     """
 
 
@@ -38,6 +41,95 @@ def elasticsearch(state: State, *, metrics_port: int | None) -> None:
     port = settings.metrics_port if metrics_port is None else metrics_port
     health = Health()
     exporter = Exporter(configuration.kafka, settings, health)
+    with (
+        MetricsServer(health, host=configuration.process.metrics_host, port=port),
+        on_stop_signal(exporter.leave),
+        exporter,
+    ):
+        exporter.run()
+
+
+@command.command()
+@click.option(
+    "--metrics-port", type=int, help="Port of /metrics (default: files.metrics_port; 0: a free one, -1: none)."
+)
+@click.pass_obj
+def files(state: State, *, metrics_port: int | None) -> None:
+    """Write records into Parquet or JSON Lines files, by kind and day, each record once.
+
+    What, where to and how is `files:` of the configuration. Several exporters share the work where they share the
+    folder.
+
+    \b
+    tapline export files
+    """
+    from exporters.files.exporter import FilesExporter
+    from tapline.process.health import Health
+    from tapline.process.metrics import MetricsServer
+    from tapline.process.signals import on_stop_signal
+
+    configuration = state.configuration
+    port = configuration.files.metrics_port if metrics_port is None else metrics_port
+    health = Health()
+    exporter = FilesExporter(configuration.kafka, configuration.files, health)
+    with (
+        MetricsServer(health, host=configuration.process.metrics_host, port=port),
+        on_stop_signal(exporter.leave),
+        exporter,
+    ):
+        exporter.run()
+
+
+@command.command()
+@click.option(
+    "--metrics-port", type=int, help="Port of /metrics (default: mirror.metrics_port; 0: a free one, -1: none)."
+)
+@click.pass_obj
+def mirror(state: State, *, metrics_port: int | None) -> None:
+    """Copy records into topics with one record a message, each exactly once, for other consumers of Kafka.
+
+    What and how is `mirror:` of the configuration.
+
+    \b
+    tapline export mirror
+    """
+    from exporters.mirror.exporter import MirrorExporter
+    from tapline.process.health import Health
+    from tapline.process.metrics import MetricsServer
+    from tapline.process.signals import on_stop_signal
+
+    configuration = state.configuration
+    port = configuration.mirror.metrics_port if metrics_port is None else metrics_port
+    health = Health()
+    exporter = MirrorExporter(configuration.kafka, configuration.mirror, health)
+    with (
+        MetricsServer(health, host=configuration.process.metrics_host, port=port),
+        on_stop_signal(exporter.leave),
+        exporter,
+    ):
+        exporter.run()
+
+
+@command.command()
+@click.option("--metrics-port", type=int, help="Port of /metrics (default: prometheus.metrics_port; 0: a free one).")
+@click.pass_obj
+def prometheus(state: State, *, metrics_port: int | None) -> None:
+    """Show the newest values of chosen counters to Prometheus, at /metrics beside the exporter's own.
+
+    Which ones is `prometheus:` of the configuration.
+
+    \b
+    tapline export prometheus
+    """
+    from exporters.prometheus.exporter import PrometheusExporter
+    from tapline.process.health import Health
+    from tapline.process.metrics import MetricsServer
+    from tapline.process.signals import on_stop_signal
+
+    configuration = state.configuration
+    port = configuration.prometheus.metrics_port if metrics_port is None else metrics_port
+    health = Health()
+    exporter = PrometheusExporter(configuration.kafka, configuration.prometheus, health)
     with (
         MetricsServer(health, host=configuration.process.metrics_host, port=port),
         on_stop_signal(exporter.leave),

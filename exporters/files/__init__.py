@@ -1,0 +1,1 @@
+"""Files: JSON Lines and Parquet by kind of record and day, each record once."""

@@ -1,0 +1,1 @@
+"""A mirror: topics of one record a message, for other consumers of Kafka."""

@@ -1,0 +1,316 @@
+"""The mirror: reads batches, writes one record a message, and commits both as one transaction of Kafka."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from exporters.letters import letter
+from exporters.mirror.messages import headers_of, key_of, value_of
+from exporters.mirror.metrics import KAFKA_ERRORS, MIRRORED, REJECTIONS, TRANSACTIONS
+from exporters.mirror.settings import MirrorSettings
+from tapline.process.health import Health
+from topics.admin import connect
+from topics.catalog import BY_KIND, DEAD, Topic
+from topics.codec import BadMessage, encode, open_message
+from topics.dead_letters import MIRROR, dead_envelope
+from topics.errors import TaplineError
+from topics.records import DeadLetter
+from topics.settings import KafkaSettings
+
+GROUP: Final = MIRROR
+"""The consumer group, after the prefix of the topics."""
+
+MOST_RECORDS: Final = 20_000
+"""Records of a transaction, and at most one message more."""
+
+LONGEST: Final = 1.0
+"""Seconds after its first record at which a transaction is committed."""
+
+_POLL_SECONDS: Final = 0.2
+_TIMEOUT: Final = 30.0
+_MAX_BYTES: Final = 8 * 1024 * 1024
+_LONGEST_VALUE: Final = _MAX_BYTES - 64 * 1024
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class MirrorExporter:
+    """Mirrors every record exactly once, for consumers that read committed messages only.
+
+    The records and the offsets of the messages they came in are one transaction. One that was not committed is
+    aborted by the next process of the same ``instance``, or by Kafka after its timeout. :meth:`run` may be left
+    from any thread, or by a signal handler, with :meth:`leave`.
+    """
+
+    def __init__(self, kafka: KafkaSettings, settings: MirrorSettings, health: Health | None = None) -> None:
+        self._kafka = kafka
+        self._settings = settings
+        self._prefix = settings.prefix or f"{kafka.prefix}.mirror"
+        self._health = (health or Health()).component("mirror", stall_seconds=180)
+        self._topics: dict[str, Topic] = {
+            BY_KIND[kind].name(kafka.prefix): BY_KIND[kind] for kind in dict.fromkeys(settings.kinds)
+        }
+        self._leaving = threading.Event()
+        self._consumer: Consumer | None = None
+        self._producer: Producer | None = None
+        self._began = 0.0
+        self._firsts: dict[tuple[str, int], int] = {}
+        self._nexts: dict[tuple[str, int], int] = {}
+        self._counts: Counter[str] = Counter()
+        self._rejected: Counter[tuple[str, str]] = Counter()
+
+    def start(self) -> None:
+        """Make missing topics, end what an earlier process left undone, join; :class:`TaplineError` where refused."""
+        if not self._topics:
+            raise TaplineError("mirror.kinds is empty: name the kinds of records to mirror, as flow")
+        if self._prefix == self._kafka.prefix:
+            raise TaplineError(f"mirror.prefix is {self._prefix!r}, as that of the topics themselves: choose another")
+        admin, metadata = connect(self._kafka)
+        for name in (*self._topics, DEAD.name(self._kafka.prefix)):
+            if name not in metadata.topics:
+                raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+        self._create(
+            admin, {name: len(metadata.topics[name].partitions) for name in self._topics}, set(metadata.topics)
+        )
+        try:
+            self._producer = Producer(
+                {
+                    "compression.type": "zstd",
+                    "linger.ms": 20,
+                    "partitioner": "murmur2_random",
+                    "transaction.timeout.ms": 60_000,
+                    **self._kafka.client(),
+                    "message.max.bytes": _MAX_BYTES,
+                    "transactional.id": f"{self._kafka.prefix}-{GROUP}-{self._settings.instance}",
+                    "error_cb": _note,
+                },
+                logger=_log,
+            )
+            self._producer.init_transactions(_TIMEOUT)
+        except KafkaException as error:
+            raise TaplineError(f"Kafka refuses transactions ({error.args[0].str()}): see `tapline doctor`") from error
+        self._consumer = Consumer(
+            {
+                "queued.max.messages.kbytes": 32 * 1024,
+                **self._kafka.client(),
+                "group.id": f"{self._kafka.prefix}-{GROUP}",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "range",
+                "error_cb": _note,
+            },
+            logger=_log,
+        )
+        self._consumer.subscribe(list(self._topics), on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        self._health.ready()
+
+    def run(self, until: Callable[[], bool] | None = None) -> None:
+        """Mirror until :meth:`leave` is called or ``until`` says so; what is in hand is committed."""
+        consumer = _started(self._consumer)
+        try:
+            while not self._leaving.is_set() and not (until is not None and until()):
+                message = consumer.poll(_POLL_SECONDS)
+                self._health.progress()
+                if message is not None:
+                    self._take(message)
+                if self._began and (self._counts.total() >= MOST_RECORDS or time.monotonic() - self._began >= LONGEST):
+                    self._commit()
+            self._commit()
+        except KafkaException as error:
+            raise TaplineError(
+                f"Kafka refuses the mirror ({error.args[0].str()}): nothing is lost, start again"
+            ) from error
+
+    def leave(self) -> None:
+        """Have :meth:`run` commit what is in hand and return."""
+        self._leaving.set()
+
+    def stop(self) -> None:
+        """Leave the group; a transaction that is not committed is aborted."""
+        self._health.ready(is_ready=False)
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer.flush(1.0)
+            self._producer = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def target(self, topic: Topic) -> str:
+        """The name of the topic that a topic is mirrored to."""
+        return f"{self._prefix}.{topic.kind}"
+
+    def _create(self, admin: AdminClient, partitions: dict[str, int], existing: set[str]) -> None:
+        wanted = [
+            NewTopic(
+                self.target(self._topics[name]),
+                num_partitions=number,
+                replication_factor=self._kafka.replication,
+                config={
+                    "max.message.bytes": str(_MAX_BYTES),
+                    "retention.ms": str(self._topics[name].retention_ms),
+                },
+            )
+            for name, number in partitions.items()
+            if self.target(self._topics[name]) not in existing
+        ]
+        for name, future in (admin.create_topics(wanted, operation_timeout=_TIMEOUT) if wanted else {}).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                    raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
+
+    def _take(self, message: Message) -> None:
+        problem = message.error()
+        if problem is not None:
+            _note(problem)
+            if problem.fatal():
+                raise KafkaException(problem)
+            return
+        name, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        topic, place = self._topics[name], (name, partition)
+        if not self._began:
+            _started(self._producer).begin_transaction()
+            self._began = time.monotonic()
+        self._firsts.setdefault(place, offset)
+        self._nexts[place] = offset + 1
+        try:
+            envelope, records = open_message(message.headers(), message.value(), topic)  # type: ignore[arg-type]
+        except BadMessage as bad:
+            self._reject(topic, letter(GROUP, message, bad.reason, str(bad)))
+            return
+        if envelope.is_snapshot or not envelope.is_for(GROUP):
+            return
+        for index, record in enumerate(records):
+            try:
+                value = value_of(topic, record, envelope, self._settings)
+            except ValueError as error:
+                self._reject(topic, letter(GROUP, message, "document", str(error), index, b""))
+                continue
+            if len(value) > _LONGEST_VALUE:
+                self._reject(topic, letter(GROUP, message, "too-large", f"{len(value)} bytes", index, value))
+                continue
+            key = key_of(record, self._settings.key)
+            self._produce(self.target(topic), key, value, headers_of(envelope, name, partition, offset, index))
+            self._counts[topic.kind] += 1
+
+    def _reject(self, topic: Topic, why: DeadLetter) -> None:
+        self._rejected[topic.kind, why.reason] += 1
+        # A dead letter that cannot be read would only come back as a longer one.
+        if topic is not DEAD:
+            self._produce(
+                DEAD.name(self._kafka.prefix), why.id, encode([why]), dead_envelope(why.node, why.time).headers()
+            )
+
+    def _produce(self, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        producer = _started(self._producer)
+        while True:
+            try:
+                producer.produce(topic, value, key, headers=[*headers], on_delivery=self._delivered)
+            except BufferError:
+                producer.poll(0.1)
+                self._health.progress()
+            else:
+                producer.poll(0)
+                return
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        # The transaction cannot be committed any more, so that nothing is lost: see _commit.
+        if error is not None:
+            KAFKA_ERRORS.labels(error.name()).inc()
+
+    def _commit(self) -> None:
+        """Commit the transaction; where Kafka wants it aborted, read its messages again."""
+        if not self._began:
+            return
+        producer, consumer = _started(self._producer), _started(self._consumer)
+        offsets = [TopicPartition(*place, offset) for place, offset in self._nexts.items()]
+        try:
+            self._retrying(
+                lambda: producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), _TIMEOUT)
+            )
+            self._retrying(lambda: producer.commit_transaction(_TIMEOUT))
+        except KafkaException as error:
+            if not error.args[0].txn_requires_abort():
+                raise
+            KAFKA_ERRORS.labels(error.args[0].name()).inc()
+            _log.warning("transaction aborted, trying again", extra={"reason": error.args[0].str()})
+            firsts = dict(self._firsts)
+            self._abort()
+            for place, offset in firsts.items():
+                consumer.seek(TopicPartition(*place, offset))
+            return
+        for kind, number in self._counts.items():
+            MIRRORED.labels(kind).inc(number)
+        for (kind, reason), number in self._rejected.items():
+            REJECTIONS.labels(kind, reason).inc(number)
+        self._forget("committed")
+
+    def _retrying(self, step: Callable[[], None]) -> None:
+        while True:
+            try:
+                step()
+            except KafkaException as error:
+                if not error.args[0].retriable() or self._leaving.is_set():
+                    raise
+                KAFKA_ERRORS.labels(error.args[0].name()).inc()
+                self._health.problem(error.args[0].str())
+                self._health.progress()
+            else:
+                self._health.problem("")
+                return
+
+    def _abort(self) -> None:
+        _started(self._producer).abort_transaction(_TIMEOUT)
+        self._forget("aborted")
+
+    def _forget(self, outcome: str) -> None:
+        TRANSACTIONS.labels(outcome).inc()
+        self._began = 0.0
+        self._firsts.clear()
+        self._nexts.clear()
+        self._counts.clear()
+        self._rejected.clear()
+
+    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        """Abort: all partitions go at once, and are read on from what is committed."""
+        if self._began:
+            self._abort()
+
+
+def _started(held: T | None) -> T:
+    if held is None:
+        raise RuntimeError("not started")
+    return held
+
+
+def _note(error: KafkaError) -> None:
+    KAFKA_ERRORS.labels(error.name()).inc()
+    _log.warning("Kafka: %s", error.str())

@@ -1,0 +1,1 @@
+"""Prometheus: the newest values of chosen counters, to be scraped."""
