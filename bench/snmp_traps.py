@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from pysnmp.carrier.asyncio.dgram.udp import DOMAIN_NAME, UdpAsyncioTransport
@@ -22,6 +23,7 @@ from bench.fuzz_inputs import TRAPS
 from bench.fuzz_targets import Sink
 from capture.snmp.credentials import Passwords
 from capture.snmp.settings import SnmpUser
+from capture.snmptrap.engine import Engine
 from capture.snmptrap.intake import Intake
 from capture.snmptrap.users import Users
 from capture.source import observe_live
@@ -44,7 +46,7 @@ def ours() -> dict[str, float]:
     """From datagrams to alerts, as the source does."""
     sink = Sink()
     user = SnmpUser(user="alice", authentication="sha256", privacy="aes128")
-    users = Users({"alice": (user, Passwords(*PASSWORDS))})
+    users = Users({"alice": (user, Passwords(*PASSWORDS))}, Engine(Path("never-started")))
     intake = Intake(observe_live("bench", "snmptrap:udp://127.0.0.1:162", 1), "", users.open, 60, sink)
     spent = {
         version: microseconds(lambda trap=trap: intake.take(trap, "192.0.2.1"))  # type: ignore[misc]
