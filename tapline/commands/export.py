@@ -32,21 +32,16 @@ def elasticsearch(state: State, *, metrics_port: int | None) -> None:
     Puts the index templates first. Several exporters share the work.
     """
     from exporters.elasticsearch.exporter import Exporter
-    from tapline.process.health import Health
-    from tapline.process.metrics import MetricsServer
-    from tapline.process.signals import on_stop_signal
+    from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
     settings = configuration.elasticsearch
-    port = settings.metrics_port if metrics_port is None else metrics_port
-    health = Health()
-    exporter = Exporter(configuration.kafka, settings, health)
-    with (
-        MetricsServer(health, host=configuration.process.metrics_host, port=port),
-        on_stop_signal(exporter.leave),
-        exporter,
-    ):
-        exporter.run()
+    run_exporter(
+        configuration,
+        settings.metrics_port,
+        metrics_port,
+        lambda health: Exporter(configuration.kafka, settings, health),
+    )
 
 
 @command.command()
@@ -64,20 +59,16 @@ def files(state: State, *, metrics_port: int | None) -> None:
     tapline export files
     """
     from exporters.files.exporter import FilesExporter
-    from tapline.process.health import Health
-    from tapline.process.metrics import MetricsServer
-    from tapline.process.signals import on_stop_signal
+    from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
-    port = configuration.files.metrics_port if metrics_port is None else metrics_port
-    health = Health()
-    exporter = FilesExporter(configuration.kafka, configuration.files, health)
-    with (
-        MetricsServer(health, host=configuration.process.metrics_host, port=port),
-        on_stop_signal(exporter.leave),
-        exporter,
-    ):
-        exporter.run()
+    settings = configuration.files
+    run_exporter(
+        configuration,
+        settings.metrics_port,
+        metrics_port,
+        lambda health: FilesExporter(configuration.kafka, settings, health),
+    )
 
 
 @command.command()
@@ -94,20 +85,16 @@ def mirror(state: State, *, metrics_port: int | None) -> None:
     tapline export mirror
     """
     from exporters.mirror.exporter import MirrorExporter
-    from tapline.process.health import Health
-    from tapline.process.metrics import MetricsServer
-    from tapline.process.signals import on_stop_signal
+    from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
-    port = configuration.mirror.metrics_port if metrics_port is None else metrics_port
-    health = Health()
-    exporter = MirrorExporter(configuration.kafka, configuration.mirror, health)
-    with (
-        MetricsServer(health, host=configuration.process.metrics_host, port=port),
-        on_stop_signal(exporter.leave),
-        exporter,
-    ):
-        exporter.run()
+    settings = configuration.mirror
+    run_exporter(
+        configuration,
+        settings.metrics_port,
+        metrics_port,
+        lambda health: MirrorExporter(configuration.kafka, settings, health),
+    )
 
 
 @command.command()
@@ -122,20 +109,16 @@ def prometheus(state: State, *, metrics_port: int | None) -> None:
     tapline export prometheus
     """
     from exporters.prometheus.exporter import PrometheusExporter
-    from tapline.process.health import Health
-    from tapline.process.metrics import MetricsServer
-    from tapline.process.signals import on_stop_signal
+    from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
-    port = configuration.prometheus.metrics_port if metrics_port is None else metrics_port
-    health = Health()
-    exporter = PrometheusExporter(configuration.kafka, configuration.prometheus, health)
-    with (
-        MetricsServer(health, host=configuration.process.metrics_host, port=port),
-        on_stop_signal(exporter.leave),
-        exporter,
-    ):
-        exporter.run()
+    settings = configuration.prometheus
+    run_exporter(
+        configuration,
+        settings.metrics_port,
+        metrics_port,
+        lambda health: PrometheusExporter(configuration.kafka, settings, health),
+    )
 
 
 @command.command()
@@ -192,9 +175,7 @@ def recipients(state: State, *, name: str | None, metrics_port: int | None) -> N
     from exporters.recipients.exporter import RecipientsExporter, recipient_named, send_test
     from exporters.recipients.routing import no_pools
     from tapline.commands.effective_settings import in_force
-    from tapline.process.health import Health
-    from tapline.process.metrics import MetricsServer
-    from tapline.process.signals import on_stop_signal
+    from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
     settings = configuration.recipients
@@ -204,12 +185,9 @@ def recipients(state: State, *, name: str | None, metrics_port: int | None) -> N
         return
     uses_pools = any(when.pools for recipient in settings.send_to for when in recipient.when)
     pools_of = in_force(configuration, live=True)[0].pools_of if uses_pools else no_pools
-    port = settings.metrics_port if metrics_port is None else metrics_port
-    health = Health()
-    exporter = RecipientsExporter(configuration.kafka, settings, health, pools_of)
-    with (
-        MetricsServer(health, host=configuration.process.metrics_host, port=port),
-        on_stop_signal(exporter.leave),
-        exporter,
-    ):
-        exporter.run()
+    run_exporter(
+        configuration,
+        settings.metrics_port,
+        metrics_port,
+        lambda health: RecipientsExporter(configuration.kafka, settings, health, pools_of),
+    )
