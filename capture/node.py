@@ -26,7 +26,8 @@ _PART: Final = 100
 class _Lane:
     """What one window has for one partition: what is not sent yet, and how many records were sent.
 
-    ``records`` are not encoded yet; ``parts`` are, ``count`` records of ``size`` bytes that came before them.
+    ``records`` are not encoded yet; ``parts`` are, with what comes before each: ``count`` records of ``size`` bytes
+    that were put before those.
     """
 
     __slots__ = ("count", "partition", "parts", "records", "sent", "since", "size", "topic", "window")
@@ -269,9 +270,8 @@ class CaptureNode:
             return
         if lane.count + count > MAX_RECORDS or lane.size + len(part) > MAX_BYTES - 2:
             self._send_parts(lane)
-        lane.parts.append(part)
+        lane.parts += (b"," if lane.count else b"[", part)
         lane.count += count
-        # A comma or a bracket comes after it.
         lane.size += len(part) + 1
 
     def _send_parts(self, lane: _Lane) -> None:
@@ -279,7 +279,7 @@ class CaptureNode:
         count = lane.count
         if not count:
             return
-        body = b"[" + b",".join(lane.parts) + b"]"
+        body = b"".join((*lane.parts, b"]"))
         observation, topic = self.observation, lane.topic
         headers = Envelope(
             topic.schema, observation.producer, observation.stream, lane.window, lane.sent, count
