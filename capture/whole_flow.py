@@ -39,7 +39,7 @@ def whole_flow(
 ) -> Flow:
     """A final record whose deltas are its totals; times are epoch microseconds, it is dated by its end.
 
-    All stands here by its place in :class:`~topics.records.Flow`: given by name it takes four times as long, and this
+    All stands here by its place in :class:`~topics.records.Flow`: given by name it takes longer by far, and this
     runs for every flow of fast sources.
     """
     return Flow(

@@ -40,7 +40,7 @@ class Record(Struct, omit_defaults=True, gc=False, frozen=True):
     node that made it and ``observation_point`` where that node looked (an interface or a file name).
 
     What makes many records gives the fields of this, of :class:`Endpoints` and of :class:`Flow` by their places, which
-    takes a fifth of the time that names take: a field that is added to a flow comes last.
+    is several times as fast as by names: a field that is added to a flow comes last.
     """
 
     id: str

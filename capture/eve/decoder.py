@@ -264,7 +264,7 @@ class EveDecoder:
             ssh=told.ssh,
         )
         if told.smb is not None:
-            # A call with ten names or more takes four times as long as one with nine.
+            # A call with ten names or more takes several times as long as one with nine.
             record = replace(record, smb=told.smb)
         return RESOURCE, ends.community_id, record
 
