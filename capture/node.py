@@ -19,18 +19,27 @@ from topics.records import WINDOW_SECONDS, Record, Snapshot
 
 _MAX_AGE: Final = 0.2
 _NOT_YET: Final = -1
+_PART: Final = 100
+"""How many records are encoded at once: so few are still in the processor's cache, and their memory is used again."""
 
 
 class _Lane:
-    """What one window has for one partition: the records not sent yet, and how many were sent."""
+    """What one window has for one partition: what is not sent yet, and how many records were sent.
 
-    __slots__ = ("partition", "records", "sent", "since", "topic", "window")
+    ``records`` are not encoded yet; ``parts`` are, with what comes before each: ``count`` records of ``size`` bytes
+    that were put before those.
+    """
+
+    __slots__ = ("count", "partition", "parts", "records", "sent", "since", "size", "topic", "window")
 
     def __init__(self, topic: Topic, partition: int, window: int) -> None:
         self.topic = topic
         self.partition = partition
         self.window = window
         self.records: list[Record] = []
+        self.parts: list[bytes] = []
+        self.count = 0
+        self.size = 0
         self.since = 0.0
         self.sent = 0
 
@@ -109,11 +118,13 @@ class CaptureNode:
             lanes = (self._windows.get(window) or self._open(max(window, self._first)))[topic.kind]
             lane = lanes[partition_of(key, len(lanes))]
             records = lane.records
-            if not records and self._streaming:
+            if not records and self._streaming and not lane.count:
                 lane.since = time.monotonic()
             records.append(record)
-            if len(records) >= MAX_RECORDS:
-                self._send(lane)
+            if len(records) >= _PART:
+                self._encode(lane)
+                if lane.count >= MAX_RECORDS:
+                    self._send_parts(lane)
 
     def advance(self, source: str, window: int) -> None:
         with self._lock:
@@ -241,17 +252,34 @@ class CaptureNode:
             self._publisher.flush()
 
     def _send(self, lane: _Lane) -> None:
+        self._encode(lane)
+        self._send_parts(lane)
+
+    def _encode(self, lane: _Lane) -> None:
         if lane.records:
-            self._send_records(lane, lane.records)
+            self._add_part(lane, lane.records)
             lane.records = []
 
-    def _send_records(self, lane: _Lane, records: list[Record]) -> None:
-        body = encode(records)
+    def _add_part(self, lane: _Lane, records: list[Record]) -> None:
+        """Encode records; what goes beyond a message is sent before them, what is too long for one is cut in two."""
+        part = encode(records)[1:-1]
         count = len(records)
-        if len(body) > MAX_BYTES and count > 1:
-            self._send_records(lane, records[: count // 2])
-            self._send_records(lane, records[count // 2 :])
+        if len(part) > MAX_BYTES - 2 and count > 1:
+            self._add_part(lane, records[: count // 2])
+            self._add_part(lane, records[count // 2 :])
             return
+        if lane.count + count > MAX_RECORDS or lane.size + len(part) > MAX_BYTES - 2:
+            self._send_parts(lane)
+        lane.parts += (b"," if lane.count else b"[", part)
+        lane.count += count
+        lane.size += len(part) + 1
+
+    def _send_parts(self, lane: _Lane) -> None:
+        """Send what is encoded as one message."""
+        count = lane.count
+        if not count:
+            return
+        body = b"".join((*lane.parts, b"]"))
         observation, topic = self.observation, lane.topic
         headers = Envelope(
             topic.schema, observation.producer, observation.stream, lane.window, lane.sent, count
@@ -262,6 +290,7 @@ class CaptureNode:
             metrics.RECORDS.labels(topic.kind).inc(count)
         else:
             self._dropped += count
+        lane.parts, lane.count, lane.size = [], 0, 0
 
     def _flush_aged(self) -> None:
         """Send what has waited long enough, for a stream that may fall silent."""
@@ -272,7 +301,7 @@ class CaptureNode:
                     for window in self._windows.values():
                         for lanes in window.values():
                             for lane in lanes:
-                                if lane.records and lane.since < before:
+                                if (lane.records or lane.count) and lane.since < before:
                                     self._send(lane)
                     self._publisher.poll()
             except PublishError as error:

@@ -9,6 +9,7 @@ from capture.eve.ends import Ends
 from capture.eve.events import FlowEvent, NetflowEvent
 from capture.eve.times import moment
 from capture.source import Observation
+from capture.whole_flow import whole_flow
 from topics.records import Flow
 
 _APPLICATIONS: Final = {
@@ -47,37 +48,33 @@ def flow_of(
     source_ip = ends.source_ip
     bytes_there, bytes_back = part.bytes_toserver, part.bytes_toclient
     packets_there, packets_back = part.pkts_toserver, part.pkts_toclient
-    return Flow(
-        id=identity,
-        time=end,
-        node=observation.node,
-        observation_point=observation.observation_point,
-        community_id=ends.community_id,
-        source_ip=source_ip,
-        destination_ip=ends.destination_ip,
-        source_port=ends.source_port,
-        destination_port=ends.destination_port,
-        transport=ends.transport,
-        protocol_number=ends.protocol_number,
-        vlan_id=ends.vlan_id,
-        record="final",
-        flow_id=flow_id,
-        start=min(end, start),
-        end=end,
-        ip_version=6 if ":" in source_ip else 4,
-        application=application(event.app_proto),
-        state=state,
-        end_reason=end_reason,
-        tcp_flags_source=flags_there,
-        tcp_flags_destination=flags_back,
-        delta_source_bytes=bytes_there,
-        delta_destination_bytes=bytes_back,
-        delta_source_packets=packets_there,
-        delta_destination_packets=packets_back,
-        total_source_bytes=bytes_there,
-        total_destination_bytes=bytes_back,
-        total_source_packets=packets_there,
-        total_destination_packets=packets_back,
+    return whole_flow(
+        identity,
+        end,
+        observation.node,
+        observation.observation_point,
+        ends.community_id,
+        source_ip,
+        ends.destination_ip,
+        ends.source_port,
+        ends.destination_port,
+        ends.transport,
+        ends.protocol_number,
+        ends.vlan_id,
+        flow_id,
+        min(end, start),
+        6 if ":" in source_ip else 4,
+        "",
+        "",
+        application(event.app_proto),
+        state,
+        end_reason,
+        flags_there,
+        flags_back,
+        bytes_there,
+        bytes_back,
+        packets_there,
+        packets_back,
     )
 
 

@@ -267,7 +267,10 @@ def _headers(headers: list[HeaderPart]) -> list[tuple[str, str]]:
 
 def _value(headers: list[tuple[str, str]], wanted: str) -> str:
     """The first header of a name; empty where there is none."""
-    return next((value for name, value in headers if name.lower() == wanted), "")
+    for name, value in headers:
+        if name.lower() == wanted:
+            return value
+    return ""
 
 
 @cache

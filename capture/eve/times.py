@@ -21,11 +21,13 @@ _seconds: dict[str, int] = {}
 def moment(text: str) -> int:
     """Epoch microseconds of a time as ``2021-06-06T15:59:46.457984+0200``; without an offset it is UTC."""
     # This runs for every event, of a flow's end twice.
+    if len(text) < _LONGEST:
+        return _read_short(text)
     second, fraction = text[:20] + text[26:], text[20:26]
     began = _seconds.get(second)
     if began is not None and fraction.isdecimal():
         return began + int(fraction)
-    time = _read_short(text) if len(text) <= _LONGEST else _read(text)
+    time = _read(text)
     if len(text) == _LONGEST and text[19] == "." and fraction.isdecimal():
         if len(_seconds) >= _REMEMBERED:
             _seconds.clear()

@@ -23,9 +23,9 @@ from capture.netflow.sampling import rates_of
 from capture.netflow.templates import Template
 from capture.netflow.times import Sent, times_of
 from capture.source import Observation, Sink
+from capture.whole_flow import whole_flow
 from topics.catalog import FLOW
 from topics.partitions import digest
-from topics.records import Flow
 
 _Array = npt.NDArray[np.void]
 _Integers = npt.NDArray[np.int64]
@@ -122,49 +122,13 @@ class FlowMaker:
                 state = state_of(flags, reverse_flags)
             else:
                 flags = reverse_flags = 0  # noqa: PLW2901 - only TCP has any
-            put(
-                FLOW,
-                community,
-                Flow(
-                    id=record_id,
-                    time=time,
-                    node=node,
-                    observation_point=point,
-                    community_id=community,
-                    source_ip=source_ip,
-                    destination_ip=destination_ip,
-                    source_port=source_port,
-                    destination_port=destination_port,
-                    transport=_TRANSPORTS[protocol],
-                    protocol_number=protocol,
-                    vlan_id=vlan,
-                    record="final",
-                    flow_id=record_id,
-                    start=start,
-                    end=time,
-                    ip_version=version,
-                    source_mac=source_mac,
-                    destination_mac=destination_mac,
-                    application=name,
-                    state=state,
-                    end_reason=end_reason or ("end" if state in {"closed", "reset"} else ""),
-                    tcp_flags_source=flags,
-                    tcp_flags_destination=reverse_flags,
-                    delta_source_bytes=source_bytes,
-                    delta_destination_bytes=destination_bytes,
-                    delta_source_packets=source_packets,
-                    delta_destination_packets=destination_packets,
-                    total_source_bytes=source_bytes,
-                    total_destination_bytes=destination_bytes,
-                    total_source_packets=source_packets,
-                    total_destination_packets=destination_packets,
-                    exporter_ip=exporter,
-                    input_interface=ingress,
-                    output_interface=egress,
-                    sampling_rate=rate,
-                ),
-                window,
-            )
+            flow = whole_flow(
+                record_id, time, node, point, community, source_ip, destination_ip, source_port, destination_port,
+                _TRANSPORTS[protocol], protocol, vlan, record_id, start, version, source_mac, destination_mac, name,
+                state, end_reason or ("end" if state in {"closed", "reset"} else ""), flags, reverse_flags,
+                source_bytes, destination_bytes, source_packets, destination_packets, exporter, ingress, egress, rate,
+            )  # fmt: skip
+            put(FLOW, community, flow, window)
         made = number - self._number
         self._number = number
         return made

@@ -13,6 +13,7 @@ from capture.source import CutShort, confirming, observe_file, observe_live, obs
 from tests.unit.capture.sinks import KeepingPublisher, ScriptedSource
 from tests.waiting import wait_for
 from topics.catalog import CAPTURED, DOCUMENT, FLOW, METRIC
+from topics.codec import MAX_RECORDS
 from topics.errors import TaplineError
 from topics.partitions import partition_of
 from topics.records import Document, Flow, Metric
@@ -192,6 +193,20 @@ def test_messages_stay_below_what_kafka_takes():
     _, publisher = run(FILE, script)
     assert [record.id for message in publisher.batches for record in message.records] == [str(n) for n in range(100)]
     assert len(publisher.batches) >= 10
+    assert_announced_is_sent(publisher)
+
+
+def test_long_and_short_records_of_one_key_keep_their_order_in_messages_of_a_thousand_at_most():
+    long = "x" * (MAX_BYTES // 30)
+
+    def script(sink):
+        for number in range(2250):
+            text = long if 450 <= number < 500 else ""
+            sink.put(DOCUMENT, "key", Document(id=str(number), time=number, group="dns", text=text), 60)
+
+    _, publisher = run(FILE, script)
+    assert [record.id for message in publisher.batches for record in message.records] == [str(n) for n in range(2250)]
+    assert max(len(message.records) for message in publisher.batches) <= MAX_RECORDS
     assert_announced_is_sent(publisher)
 
 
