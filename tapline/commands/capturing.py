@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -37,12 +36,12 @@ from capture.syslog.intake import NAME as SYSLOG
 from capture.zeek import NAME as ZEEK
 from tapline.commands.output import print_json, print_table
 from tapline.commands.progress import CaptureProgress
+from tapline.commands.running import run_together
 from tapline.configuration import Configuration
 from tapline.packets import SCRIPTS_STREAM, EnabledPacketScripts
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 from tapline.process.printable import printable
-from tapline.process.signals import on_stop_signal
 from topics.errors import TaplineError
 
 NO_FANOUT: Mapping[str, Fanout] = {}
@@ -262,19 +261,6 @@ def _live(
     """
     waits = all(name.startswith(RESUMED) for name, _, _ in opened)
     nodes: list[tuple[str, CaptureNode]] = []
-    errors: list[BaseException] = []
-
-    def stop() -> None:
-        for _, node in nodes:
-            node.stop()
-
-    def run(node: CaptureNode) -> None:
-        try:
-            node.run()
-        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
-            errors.append(error)
-            stop()
-
     dropped = dropped_so_far()
     with KafkaPublisher(
         configuration.kafka, live=not waits, queue_megabytes=configuration.capture.queue_megabytes
@@ -283,18 +269,7 @@ def _live(
             node = CaptureNode(observation, sources, publisher)
             nodes.append((name, node))
             progress.begin(name, node)
-        threads = [threading.Thread(target=run, args=(node,), name=name) for name, node in nodes]
-        component = health.component("capture", stall_seconds=30)
-        with on_stop_signal(stop):
-            for thread in threads:
-                thread.start()
-            component.ready()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.5)
-                    component.progress()
-    if errors:
-        raise errors[0]
+        run_together(nodes, health)
     lost = [dropped, *(dropped_so_far() for _ in nodes[1:])]
     return [summary_of(name, node, before) for (name, node), before in zip(nodes, lost, strict=True)]
 

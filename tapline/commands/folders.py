@@ -16,10 +16,10 @@ from capture.settings import CaptureSettings
 from capture.source import Observation, Source
 from tapline.commands.capturing import Summary, dropped_so_far, print_summaries, summary_of
 from tapline.commands.progress import CaptureProgress
+from tapline.commands.running import run_together
 from tapline.configuration import Configuration
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
-from tapline.process.signals import on_stop_signal
 
 
 def are_folders(captures: Sequence[str]) -> bool:
@@ -53,36 +53,8 @@ def watch(
         KafkaPublisher(configuration.kafka, live=False, queue_megabytes=settings.queue_megabytes) as publisher,
     ):
         readers = [(name, open_folder(name, settings.folder, opening, publisher, told)) for name in folders]
-        _run([reader for _, reader in readers], health)
+        run_together([(NAME, reader) for _, reader in readers], health)
     print_summaries([_of_folder(name, reader) for name, reader in readers], as_json=as_json)
-
-
-def _run(readers: Sequence[FolderReader], health: Health) -> None:
-    errors: list[BaseException] = []
-
-    def stop() -> None:
-        for reader in readers:
-            reader.stop()
-
-    def run(reader: FolderReader) -> None:
-        try:
-            reader.run()
-        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
-            errors.append(error)
-            stop()
-
-    threads = [threading.Thread(target=run, args=(reader,), name=NAME) for reader in readers]
-    component = health.component("capture", stall_seconds=30)
-    with on_stop_signal(stop):
-        for thread in threads:
-            thread.start()
-        component.ready()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.5)
-                component.progress()
-    if errors:
-        raise errors[0]
 
 
 class _Told:
