@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from capture.kept_file import keep
 from capture.source import Places
 from topics.errors import TaplineError
 from topics.partitions import digest
@@ -66,14 +66,8 @@ class Positions:
 
     def save(self, position: Position) -> None:
         """Keep a position: the file holds it whole, or still the one before."""
-        written = self._file.with_suffix(".new")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with written.open("wb") as file:
-                file.write(msgspec.json.encode(position))
-                file.flush()
-                os.fsync(file.fileno())
-            written.replace(self._file)
+            keep(self._file, msgspec.json.encode(position))
         except OSError as error:
             raise TaplineError(
                 f"cannot keep how far {self._path} was read: {self._file}: {error.strerror}: set capture.eve.positions"

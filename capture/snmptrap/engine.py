@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from capture.kept_file import keep
 from topics.errors import TaplineError
 
 MOST_BOOTS: Final = (1 << 31) - 1
@@ -44,14 +44,8 @@ class Engine:
         """Begin another run of the engine; :class:`TaplineError` when that cannot be kept."""
         kept = self._load() or _Kept((_PREFIX + secrets.token_bytes(_OCTETS)).hex(), 0)
         kept.boots = min(kept.boots + 1, MOST_BOOTS)
-        written = self._file.with_suffix(".new")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with written.open("wb") as file:
-                file.write(msgspec.json.encode(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            written.replace(self._file)
+            keep(self._file, msgspec.json.encode(kept))
         except OSError as error:
             raise TaplineError(
                 f"cannot keep the engine of SNMPv3: {self._file}: {error.strerror}: set capture.snmp.engine_folder"
