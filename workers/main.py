@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import gc
 import logging
@@ -195,4 +194,4 @@ class _Process:
                 *closing_markers(silent, self._app.conf.id, self._partitions),
                 *silence_alert(silent, time.time_ns() // 1000, self._partitions),
             ]
-            await asyncio.gather(*[await self._agents.publish(message) for message in messages])
+            await (await self._agents.publish(messages))

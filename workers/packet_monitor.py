@@ -23,6 +23,7 @@ from workers.environment import Environment
 from workers.scripting.guard import Hook
 from workers.scripting.host import ScriptHost
 from workers.scripting.jobs import Job, Waiting, in_job
+from workers.scripting.reload import ScriptReloader
 from workers.scripting.runtime import WindowRuntime
 from workers.scripting.standing import STANDING
 from workers.windows.outbox import Outbox
@@ -128,11 +129,14 @@ class PacketCore:
     """The packet scripts of one stream of packets, which is named ``stream``.
 
     Event time is the packets', and windows never run backwards: what scripts make of a packet that comes after its
-    window has ended belongs to the one that is open.
+    window has ended belongs to the one that is open. With a ``reloader`` scripts are loaded again when they change,
+    where the packets have no end (:meth:`reach`).
     """
 
-    def __init__(self, environment: Environment, stream: str) -> None:
+    def __init__(self, environment: Environment, stream: str, reloader: ScriptReloader | None = None) -> None:
         self.window = -1
+        self._reloader = reloader
+        self._looked = time.monotonic()
         self._environment = environment
         self._stream = stream
         self._host = ScriptHost(environment, PacketMonitor, INSTANCE)
@@ -143,6 +147,7 @@ class PacketCore:
         self._jobs: list[Job] = []
         self._second = 0
         self._told: dict[str, int] = {}
+        self._names: set[str] = set()
 
     @property
     def display_filters(self) -> tuple[str, ...]:
@@ -178,6 +183,7 @@ class PacketCore:
 
     def reach(self, time: int) -> list[Emission]:
         """Event time has come to here, packets or not; what was emitted."""
+        self._reload()
         self._enter(_window_of(time))
         if self._host.wants("on_metronome"):
             self._tick(time // 1_000_000)
@@ -197,6 +203,17 @@ class PacketCore:
         more = {name: count - self._told.get(name, 0) for name, count in now.items()}
         self._told = now
         return {name: count for name, count in more.items() if count}
+
+    def _reload(self) -> None:
+        """Go over to the scripts that there are now, which are looked at now and then."""
+        every = self._environment.settings.reload_seconds
+        if self._reloader is None or not every or time.monotonic() - self._looked < every:
+            return
+        self._looked = time.monotonic()
+        self._reloader.check()
+        # Whoever runs no workers is told here.
+        self._environment.notices.extend(self._environment.common_notices)
+        self._environment.common_notices.clear()
 
     def _enter(self, window: int) -> None:
         if window <= self.window:
@@ -249,10 +266,11 @@ class PacketCore:
 
     def _tallied(self) -> dict[str, int]:
         """Calls and errors so far, by script and hook."""
-        names = {script.name for script in self._environment.scripts.of(PacketMonitor)}
+        # Those that are gone are told of to their end.
+        self._names |= {script.name for script in self._environment.scripts.of(PacketMonitor)}
         found = {}
         for tally in STANDING.tallies():
-            if tally.script in names and tally.hook != "__init__":
+            if tally.script in self._names and tally.hook != "__init__":
                 found[f"calls.{tally.script}.{tally.hook}"] = tally.calls
                 found[f"errors.{tally.script}.{tally.hook}"] = tally.errors
         return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from tapline.groups import SESSION_GROUPS
 from tapline.monitors import FlowTracker, SessionMonitor
 from topics.records import Flow, Partial
-from workers.counting.flow_counters import FlowCounters, NumberedFlowCounters
+from workers.counting.flow_counters import FlowCounters
 from workers.counting.wanted import WantedGroups
 from workers.environment import Environment
 from workers.scripting.flushing import FlushTable, Kept, Select, usable
@@ -76,7 +76,9 @@ class SessionCore(MonitorCore):
         wanted = self._wanted.now()
         if not wanted:
             return SessionState(FlowCounters())
-        from workers.counting.behaviour import FlowBehaviour  # noqa: PLC0415 - numpy takes its time to load
+        # numpy takes its time to load
+        from workers.counting.behaviour import FlowBehaviour  # noqa: PLC0415
+        from workers.counting.numbered_counters import NumberedFlowCounters  # noqa: PLC0415
 
         counters = NumberedFlowCounters()
         return SessionState(counters, FlowBehaviour(counters, wanted, self.host.runtime.is_local, *self._prefixes))

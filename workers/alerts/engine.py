@@ -16,28 +16,25 @@ from msgspec.structs import replace
 
 from tapline.checks.alert_types import severity_of
 from tapline.policy.model import Alerting
-from topics.catalog import ALERT, ALERT_STATE, NOTIFICATION
-from topics.codec import Envelope, encode
-from topics.partitions import digest, partition_of
+from topics.partitions import digest
 from topics.records import Alert, AlertState, Partial
 from workers.alerts import outcomes as out
 from workers.alerts.conditions import REASSERT_SECONDS
 from workers.alerts.exclusions import Exclusions
 from workers.alerts.identity import ANY_HOLDER, gist, holder_of, identity_of
 from workers.alerts.memory import MOST_HEARD, AlertMemory, Place, Standing, begun
-from workers.alerts.rate_limits import HeldBack, TypeLimits
+from workers.alerts.outbox import AlertOutbox
+from workers.alerts.rate_limits import TypeLimits
+from workers.alerts.summaries import HOUR, held_back, limited
 from workers.environment import Environment
-from workers.windows.lineage import stage_name
 from workers.windows.outbox import Outgoing
 from workers.windows.store import OwnerStore
 
 REMEMBER_SECONDS: Final = 3600
 """For so long in event time, or ``alerting.repeat_seconds``, what is not engaged is remembered."""
 
-SUMMARY_TYPE: Final = "alerts-held-back"
 SILENT: Final = "nobody has said anything of it for too long"
 
-_HOUR: Final = 3_600_000_000
 _SWEEP_SECONDS: Final = 600
 _LIVE: Final = "live"
 _DEAF: Final = 12
@@ -74,7 +71,6 @@ class AlertEngine:
     ) -> None:
         self._environment = environment
         self._partition = partition
-        self._node = stage_name(ALERT, partition, "")
         self._store = store
         self._memory = memory or AlertMemory()
         self._limits = TypeLimits()
@@ -84,8 +80,7 @@ class AlertEngine:
         self._loaded = False
         self._known = -1
         self._place: Place = (-1, 0)
-        self._states: list[Outgoing] = []
-        self._notifications: list[Outgoing] = []
+        self._outbox = AlertOutbox(environment, partition)
         self._follow_policy()
 
     def restore(self, records: Iterable[AlertState], known: int) -> None:
@@ -105,7 +100,7 @@ class AlertEngine:
             alert = replace(alert, stream=stream, severity=severity, window=alert.window or window)
         passed = self._limits.passed(stream, alert.type, alert.time)
         if passed is not None:
-            self._summarize(passed)
+            self._summarize(held_back(passed, self._alerting.per_type_minute, offset))
         if alert.instance or alert.script:
             self._tick(stream, said=alert.time // 1_000_000)
         identity = identity_of(alert, stream)
@@ -127,7 +122,7 @@ class AlertEngine:
             self._load()
             self._tick(stream, windows=end)
             for held in list(self._limits.ended(stream, self._clocks[stream].windows)):
-                self._summarize(held)
+                self._summarize(held_back(held, self._alerting.per_type_minute, offset))
             self._sweep(stream, self._clocks[stream])
             self._ended += 1
             if self._ended % 60 == 0:
@@ -142,7 +137,7 @@ class AlertEngine:
             self._place = (self._place[0], self._place[1] + 1)
             self._publish(standing, [])
         for identity in self._memory.forgotten():
-            self._states.append(self._state_message(identity, "", 0, None))
+            self._outbox.put(identity, "", 0, None)
         out.ENGAGED.labels(str(self._partition)).set(sum(1 for _ in self._memory.engaged()))
         if self._limits.changed:
             self._store["limits"] = self._limits.value()
@@ -157,11 +152,7 @@ class AlertEngine:
 
     def drain(self) -> list[Outgoing]:
         """What is to be published, states before the notifications that follow from them."""
-        if not self._states and not self._notifications:
-            return []
-        drained = self._states + self._notifications
-        self._states, self._notifications = [], []
-        return drained
+        return self._outbox.drain()
 
     def _stored(self, identity: str, alert: Alert, *, admitted: bool) -> str:
         before = self._memory.get(identity)
@@ -269,7 +260,7 @@ class AlertEngine:
         if alert.event != "released":
             self._limits.made(alert.stream, alert.type, alert.time)
         self._publish(standing, decided.told)
-        self._notify(alert)
+        self._outbox.notify(alert)
         return alert.event
 
     def _withheld(self, standing: Standing, alert: Alert, *, admitted: bool) -> str:
@@ -281,10 +272,10 @@ class AlertEngine:
             return out.BELOW_MINIMUM
         if self._exclusions.find(alert):
             return out.EXCLUDED
-        if standing.notified_in(alert.time // _HOUR) >= alerting.per_identity_hour:
+        if standing.notified_in(alert.time // HOUR) >= alerting.per_identity_hour:
             if 0 < standing.notified == alerting.per_identity_hour:
                 standing.notified += 1
-                self._say_limited(alert, alerting.per_identity_hour)
+                self._summarize(limited(alert, alerting.per_identity_hour))
             return out.RATE_LIMITED
         if not self._limits.allows(alert.stream, alert.type, alert.time, alerting.per_type_minute):
             return out.RATE_LIMITED
@@ -296,58 +287,20 @@ class AlertEngine:
         standing.alert = notification
         standing.notifications += 1
         if event != "released":
-            standing.notified_in(alert.time // _HOUR)
+            standing.notified_in(alert.time // HOUR)
             standing.notified += 1
             self._limits.made(alert.stream, alert.type, alert.time)
         self._memory.put(standing, published=True)
         self._publish(standing, [identity])
-        self._notify(notification)
+        self._outbox.notify(notification)
 
-    def _say_limited(self, alert: Alert, limit: int) -> None:
-        until = (alert.time // _HOUR + 1) * _HOUR
-        message = (
-            f"{alert.type} on {alert.entity or 'nothing in particular'}: more than {limit} notifications within an"
-            " hour; the others of this hour are counted and not told (alerting.per_identity_hour)"
-        )
-        identity = digest("held-back", identity_of(alert, alert.stream), until)
-        self._summary(identity, alert.stream, alert.type, alert.time, message, limit, alert.entity)
+    def _summarize(self, summary: Alert) -> None:
+        self._outcomes.count(summary.stream, summary.subtype, out.SUMMARIES)
+        self._outbox.notify(summary)
 
-    def _summarize(self, held: HeldBack) -> None:
-        limit = self._alerting.per_type_minute
-        message = (
-            f"{held.alerts:,} alerts of type {held.type} within a minute were counted and not told,"
-            f" beyond the {limit:,} that were (alerting.per_type_minute)"
-        )
-        time = (held.minute + 60) * 1_000_000
-        identity = digest("held-back", held.stream, held.type, held.minute, self._place[0])
-        self._summary(identity, held.stream, held.type, time, message, held.alerts, held.type)
-
-    def _summary(
-        self, identity: str, stream: str, type_: str, time: int, message: str, value: float, entity: str
-    ) -> None:
-        window = time // 60_000_000 * 60
-        self._outcomes.count(stream, type_, out.SUMMARIES)
-        self._notify(
-            Alert(
-                id=identity,
-                time=time,
-                type=SUMMARY_TYPE,
-                subtype=type_,
-                message=message,
-                entity=entity,
-                entity_kind="system",
-                severity=4,
-                priority=2,
-                value=value,
-                category="internals",
-                stream=stream,
-                window=window,
-                event="stored",
-                episode=identity,
-                began=time,
-                count=1,
-            )
-        )
+    def _publish(self, standing: Standing, told: list[str]) -> None:
+        alert = standing.alert
+        self._outbox.put(standing.id, alert.stream, alert.window, standing.record(self._place, told))
 
     def _sweep(self, stream: str, clock: _Clock) -> None:
         """Release conditions nobody speaks of, and forget what is over since long.
@@ -437,23 +390,6 @@ class AlertEngine:
         clocks = self._store.get("clocks") or {"ended": 0, "streams": {}}
         self._ended = clocks["ended"]
         self._clocks = {stream: _Clock(*times) for stream, times in clocks["streams"].items()}
-
-    def _publish(self, standing: Standing, told: list[str]) -> None:
-        record = standing.record(self._place, told)
-        alert = standing.alert
-        self._states.append(self._state_message(standing.id, alert.stream, alert.window, record))
-
-    def _state_message(self, identity: str, stream: str, window: int, record: AlertState | None) -> Outgoing:
-        envelope = Envelope(ALERT_STATE.schema, self._node, stream, window, 0, 1)
-        partition = self._partition % self._environment.partitions[ALERT_STATE.kind]
-        body = None if record is None else encode([record])
-        return Outgoing(ALERT_STATE, partition, envelope, body, identity.encode())
-
-    def _notify(self, notification: Alert) -> None:
-        partitions = self._environment.partitions[NOTIFICATION.kind]
-        partition = partition_of(f"{notification.type}\x00{notification.entity}", partitions)
-        envelope = Envelope(NOTIFICATION.schema, self._node, notification.stream, notification.window, 0, 1)
-        self._notifications.append(Outgoing(NOTIFICATION, partition, envelope, encode([notification])))
 
 
 def _hear_of(standing: Standing, alert: Alert) -> None:

@@ -29,8 +29,9 @@ from workers.counting.behaviour_groups import (
 from workers.counting.coded import CODE_BITS, CODES, MOST_COUNT, packed
 from workers.counting.columns import Ints, Numbering, bytes_by_owner, counted, summed
 from workers.counting.contacts import ContactColumns, contact_partials
-from workers.counting.flow_counters import NumberedFlowCounters, subnet_of
+from workers.counting.flow_counters import subnet_of
 from workers.counting.flow_kinds import ACK, KINDS
+from workers.counting.numbered_counters import NumberedFlowCounters
 
 BROADCAST_MAC: Final = "ff:ff:ff:ff:ff:ff"
 
@@ -95,7 +96,7 @@ class FlowBehaviour:
         """Count these flow records, in the counters too."""
         table, hosts = KINDS, self._hosts
         known = len(hosts)
-        sources, destinations = self._counters.number(flows)
+        sources, destinations, sent, back = self._counters.number(flows)
         # One field after the other in comprehensions: faster here than what gets several at once.
         kinds = [
             table[
@@ -116,8 +117,8 @@ class FlowBehaviour:
         self._sources.fromlist(sources)
         self._destinations.fromlist(destinations)
         _put(self._starts, [flow.start for flow in flows])
-        _put(self._sent, [flow.delta_source_packets for flow in flows])
-        _put(self._back, [flow.delta_destination_packets for flow in flows])
+        _put(self._sent, sent)
+        _put(self._back, back)
         if len(hosts) > known:
             self._meet(flows, sources, destinations, known)
         for row in compress(range(len(kinds)), map(table.closer.__getitem__, kinds)):

@@ -21,18 +21,18 @@ from workers.counting import groups
 Wanted = Callable[[str], bool]
 """Tells whether a group is wanted."""
 
-_LANE: Final = 96
+LANE: Final = 96
 """Bits for each sum. They hold what 2**31 records of 64 bits come to, and a sign."""
 
-_LANES: Final = ("bytes_in", "packets_in", "bytes_out", "packets_out", "flows", "new_flows")
+LANES: Final = ("bytes_in", "packets_in", "bytes_out", "packets_out", "flows", "new_flows")
 """The sums, from the lowest lane up."""
 
-_OUT: Final = _LANE * _LANES.index("bytes_out")
-_OLD_FLOW: Final = 1 << _LANE * _LANES.index("flows")
-_NEW_FLOW: Final = _OLD_FLOW + (1 << _LANE * _LANES.index("new_flows"))
-_MASK: Final = (1 << _LANE) - 1
+_OUT: Final = LANE * LANES.index("bytes_out")
+_OLD_FLOW: Final = 1 << LANE * LANES.index("flows")
+_NEW_FLOW: Final = _OLD_FLOW + (1 << LANE * LANES.index("new_flows"))
+_MASK: Final = (1 << LANE) - 1
 _MOST: Final = _MASK >> 1
-_ORDER: Final = tuple(_LANES.index(name) for name in groups.TRAFFIC_SUMS)
+_ORDER: Final = tuple(LANES.index(name) for name in groups.TRAFFIC_SUMS)
 
 
 class FlowCounters:
@@ -50,8 +50,8 @@ class FlowCounters:
         hosts = self._hosts
         kinds = self._kinds
         for flow in flows:
-            sent = (flow.delta_source_packets << _LANE) + flow.delta_source_bytes
-            back = (flow.delta_destination_packets << _LANE) + flow.delta_destination_bytes
+            sent = (flow.delta_source_packets << LANE) + flow.delta_source_bytes
+            back = (flow.delta_destination_packets << LANE) + flow.delta_destination_bytes
             one = _NEW_FLOW if flow.sequence == 0 else _OLD_FLOW
             sums = one + (sent << _OUT) + back
             ip = flow.source_ip
@@ -100,11 +100,10 @@ class FlowCounters:
             _fold(interfaces, interface, sums)
             _fold(totals, "TOTAL", sums)
         subnets: dict[str, int] = {}
-        hosts = self._of_hosts()
-        for ip, sums in hosts.items() if wanted(groups.SUBNETS.name) else ():
+        for ip, sums in self._hosts.items() if wanted(groups.SUBNETS.name) else ():
             _fold(subnets, subnet_of(ip, prefix_v4, prefix_v6), sums)
         for group, found in (
-            (groups.HOSTS, hosts),
+            (groups.HOSTS, self._hosts),
             (groups.SUBNETS, subnets),
             (groups.APPS, apps),
             (groups.PROTOCOLS, protocols),
@@ -114,65 +113,6 @@ class FlowCounters:
         ):
             if wanted(group.name):
                 yield group.name, found
-
-    def _of_hosts(self) -> dict[str, int]:
-        return self._hosts
-
-
-class NumberedFlowCounters(FlowCounters):
-    """The same for those who count more of hosts: addresses are looked up once and then known by numbers.
-
-    ``numbers`` are those of the addresses, in their order. That costs a little more than without.
-    """
-
-    __slots__ = ("_sums", "numbers")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers: dict[str, int] = {}
-        self._sums: list[int] = []
-
-    def add(self, flows: Sequence[Flow]) -> None:
-        self.number(flows)
-
-    def number(self, flows: Sequence[Flow]) -> tuple[list[int], list[int]]:
-        """Count the deltas of these flow records; the numbers of their sources and of their destinations."""
-        numbers, sums_of, kinds = self.numbers, self._sums, self._kinds
-        sources: list[int] = []
-        destinations: list[int] = []
-        for flow in flows:
-            sent = (flow.delta_source_packets << _LANE) + flow.delta_source_bytes
-            back = (flow.delta_destination_packets << _LANE) + flow.delta_destination_bytes
-            one = _NEW_FLOW if flow.sequence == 0 else _OLD_FLOW
-            sums = one + (sent << _OUT) + back
-            ip = flow.source_ip
-            try:
-                number = numbers[ip]
-            except KeyError:
-                number = numbers[ip] = len(sums_of)
-                sums_of.append(sums)
-            else:
-                sums_of[number] += sums
-            sources.append(number)
-            kind = (flow.transport, flow.application, flow.destination_port, flow.observation_point)
-            if kind in kinds:
-                kinds[kind] += sums
-            else:
-                kinds[kind] = sums
-            sums = one + (back << _OUT) + sent
-            ip = flow.destination_ip
-            try:
-                number = numbers[ip]
-            except KeyError:
-                number = numbers[ip] = len(sums_of)
-                sums_of.append(sums)
-            else:
-                sums_of[number] += sums
-            destinations.append(number)
-        return sources, destinations
-
-    def _of_hosts(self) -> dict[str, int]:
-        return dict(zip(self.numbers, self._sums, strict=True))
 
 
 def _all(_group: str) -> bool:
@@ -200,10 +140,10 @@ def _values(sums: int) -> list[int | float]:
     A sum below zero borrows from the lane above it, and gives that back here.
     """
     lanes = []
-    for _ in _LANES:
+    for _ in LANES:
         value = sums & _MASK
         if value > _MOST:
             value -= _MASK + 1
         lanes.append(value)
-        sums = (sums - value) >> _LANE
+        sums = (sums - value) >> LANE
     return [lanes[index] for index in _ORDER]

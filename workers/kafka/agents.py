@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter as Tally
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -20,7 +21,7 @@ from confluent_kafka import KafkaException
 from faust.types import TP, EventT, StreamT
 from prometheus_client import Counter, Gauge
 
-from topics.catalog import ALERT, ALERT_STATE, NOTIFICATION, Topic
+from topics.catalog import ALERT, NOTIFICATION, Topic
 from topics.records import AlertState, Stored
 from workers.kafka.store_reader import StoreUnreadable
 from workers.scripting.messages import MessageBoard
@@ -40,7 +41,7 @@ _FETCH_WAIT_MS: Final = 100
 
 BuildStage = Callable[[Topic, int], Stage]
 Leave = Callable[[str], None]
-Send = Callable[[Outgoing], Awaitable[Awaitable[Any]]]
+Send = Callable[[Sequence[Outgoing]], Awaitable[Awaitable[Any]]]
 ReadStores = Callable[[Mapping[str, int]], dict[str, list[Stored]]]
 ReadStates = Callable[[list[int]], dict[int, list[AlertState]]]
 
@@ -83,7 +84,7 @@ class Running:
 class PartitionAgents:
     """Runs a stage for every partition the group gives this process.
 
-    ``send`` hands a message to a producer. ``leave`` ends the process: where reading again is the only way to be exact,
+    ``send`` hands messages to a producer. ``leave`` ends the process: where reading again is the only way to be exact,
     that is what it does, and its supervisor starts it anew. ``read_stores`` gives what stages kept as of an offset, by
     their names, ``read_states`` the records of conditions on partitions; they are called on a thread.
     """
@@ -124,10 +125,11 @@ class PartitionAgents:
             running.stage.stop()
         self.running = {}
 
-    async def publish(self, message: Outgoing) -> Awaitable[Any]:
-        """Hand a message to the producer; the result is done when Kafka has acknowledged it."""
-        _published.labels(message.topic.kind).inc()
-        return await self._send(message)
+    async def publish(self, messages: Sequence[Outgoing]) -> Awaitable[Any]:
+        """Hand messages to the producer; the result is done when Kafka has acknowledged all of them."""
+        for kind, count in Tally(message.topic.kind for message in messages).items():
+            _published.labels(kind).inc(count)
+        return await self._send(messages)
 
     async def _read(self, stream: StreamT[bytes]) -> None:
         async for event in stream.noack().events():  # type: ignore[attr-defined]
@@ -176,31 +178,27 @@ class PartitionAgents:
 
     async def _publish_step(self, running: Running, step: Step) -> None:
         running.steps += 1
-        states: list[Awaitable[Any]] = []
-        told: list[Outgoing] = []
-        for outgoing in step.outgoing:
-            if outgoing.topic is NOTIFICATION:
-                told.append(outgoing)
-                continue
-            sent = await self.publish(outgoing)
-            running.unsent.append(sent)
-            if outgoing.topic is ALERT_STATE:
-                states.append(sent)
+        told = [message for message in step.outgoing if message.topic is NOTIFICATION]
+        others = [message for message in step.outgoing if message.topic is not NOTIFICATION] if told else step.outgoing
+        before: list[Awaitable[Any]] = []
+        if others:
+            before.append(await self.publish(others))
+            running.unsent += before
         if told:
-            running.unsent.append(asyncio.create_task(self._tell_people(running, states, told)))
+            running.unsent.append(asyncio.create_task(self._tell_people(running, before, told)))
         if step.point is not None:
             running.points.append((step.point, running.unsent))
             running.unsent = []
 
-    async def _tell_people(self, running: Running, states: list[Awaitable[Any]], told: list[Outgoing]) -> None:
+    async def _tell_people(self, running: Running, before: list[Awaitable[Any]], told: list[Outgoing]) -> None:
         """Publish notifications once the states they follow from are in Kafka, in the order in which they were made.
 
         What is told of a condition must not be all that is known of it. Nobody waits for this but the commit.
         """
         async with running.telling:
-            await asyncio.gather(*states)
-            sent = [await self.publish(each) for each in told]
-        await asyncio.gather(*sent)
+            await asyncio.gather(*before)
+            sent = await self.publish(told)
+        await sent
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
         self.stop()

@@ -29,7 +29,7 @@ from tapline.script import Script
 from topics.errors import TaplineError
 from workers.scripting.attributes import DECLARED, hook_problems, hooks_of, packet_problems, type_of, uncalled
 from workers.scripting.budget import Budget
-from workers.scripting.helpers import is_helper
+from workers.scripting.helpers import folder_of, is_helper
 from workers.scripting.scripts import NoScript, ScriptFile, load_file, script_set
 from workers.settings import WorkersSettings
 
@@ -73,7 +73,7 @@ def problems(path: Path, more: Callable[[ScriptFile], Iterable[Problem]] = lambd
         found = re.match(rf"{re.escape(str(path))}:(?:(\d+):)? *(.*)", text, re.DOTALL)
         return [Problem(path, int(found[1] or 1), found[2])] if found else [Problem(path, 1, text)]
     try:
-        beside = set().union(*(texts_of(each.read_bytes()) for each in path.resolve().parent.glob("*.py")))
+        beside = set().union(*(texts_of(each.read_bytes()) for each in folder_of(path).glob("*.py")))
         groups = script_set([file]).groups
         return sorted({*problems_of(file), *unknown_groups(file, groups, beside), *more(file)}, key=_by_line)
     finally:

@@ -16,6 +16,9 @@ from workers.scripting.guard import pass_through
 _NEVER_BESIDE: Final = sys.stdlib_module_names | {"tapline", "topics", "capture", "workers", "exporters", "scripts"}
 """What is imported by these names is what everybody knows by them, whatever files there are."""
 
+_MOST_LINKS: Final = 40
+"""How many links in a row the kernel follows, see path_resolution(7)."""
+
 
 class Sight(NamedTuple):
     """What tells one state of a file from another without reading it."""
@@ -34,6 +37,21 @@ def sight_of(path: Path) -> Sight | None:
     return Sight(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
+def folder_of(script: Path) -> Path:
+    """The folder of a script: where a link leads to it, that of the script itself.
+
+    Links of folders stay as they are: a ConfigMap that is mounted is a folder of links into one that is a link itself,
+    which leads elsewhere when the ConfigMap changes, and what it led to before is removed.
+    """
+    path = script.absolute()
+    for _ in range(_MOST_LINKS):
+        try:
+            path = path.parent / path.readlink()
+        except OSError:
+            break
+    return path.parent.resolve() if ".." in path.parts else path.parent
+
+
 class Helpers:
     """The files that one script has imported from its folder, or would if they were there.
 
@@ -43,7 +61,7 @@ class Helpers:
     """
 
     def __init__(self, script: Path) -> None:
-        self._folder = script.resolve().parent
+        self._folder = folder_of(script)
         self._seen: dict[Path, tuple[Sight | None, bytes]] = {}
         self._modules: dict[str, ModuleType] = {}
         self._prefix = ""
@@ -124,7 +142,7 @@ pass_through(Helpers._import, Helpers._beside)  # noqa: SLF001 - a script that i
 
 def is_helper(path: Path) -> bool:
     """True for a file that another one beside it imports."""
-    return any(path.stem in _imported(other) for other in path.resolve().parent.glob("*.py") if other.name != path.name)
+    return any(path.stem in _imported(other) for other in folder_of(path).glob("*.py") if other.name != path.name)
 
 
 def _imported(path: Path) -> set[str]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tapline.checks.base import Check
-from tapline.monitors import PacketMonitor
 from tapline.process.signals import Interrupted
 from tapline.script import Script
 from topics.partitions import digest
@@ -25,7 +24,6 @@ FAILURES_IN_A_ROW: Final = 10
 
 SUSPENDED_ALERT: Final = "script-suspended"
 _AGAIN: Final = "it is loaded again when its file changes"
-_AGAIN_AT_NODE: Final = "it is loaded again when the capture node starts again"
 
 _log = logging.getLogger(__name__)
 
@@ -186,8 +184,7 @@ class HostedScript:
             self.script.fate.suspended = why
         for instance in list(self.script.fate.instances) if whole else [self]:
             instance._stop_calling("suspended", why)  # noqa: SLF001 - of the same class
-        again = _AGAIN_AT_NODE if issubclass(self.script.monitor, PacketMonitor) else _AGAIN
-        message = f"script {name} is suspended: {why}; {again}"
+        message = f"script {name} is suspended: {why}; {_AGAIN}"
         _log.error("%s", message)
         identity = digest("suspended", self._runtime.instance, name, why)
         self._environment.notices.append(Notice(SUSPENDED_ALERT, message, name, name, identity))

@@ -7,6 +7,7 @@ counted, listed and alerted.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,12 +37,21 @@ class ScriptFolders:
     """The script files of the configured folders, as they are loaded in this process.
 
     A change is taken when two looks in a row see it the same, so that a file is not read while it is
-    being written, nor given up while an editor replaces it.
+    being written, nor given up while an editor replaces it. ``wanted`` tells which files this process looks at, and
+    ``problem`` what else makes one unusable, nothing where it is well.
     """
 
-    def __init__(self, settings: WorkersSettings, budget: Budget) -> None:
+    def __init__(
+        self,
+        settings: WorkersSettings,
+        budget: Budget,
+        wanted: Callable[[Path], bool] = lambda _: True,
+        problem: Callable[[ScriptFile], str] = lambda _: "",
+    ) -> None:
         self._settings = settings
         self._budget = budget
+        self._wanted = wanted
+        self._problem = problem
         self._files: dict[Path, ScriptFile] = {}
         self._known: dict[Path, _Sight | None] = {}
         self._last: dict[Path, _Sight] = {}
@@ -96,7 +106,7 @@ class ScriptFolders:
         STANDING.broken({str(path): why for path, why in self.broken.items()})
         if not changed:
             return None
-        found = [self._files[path] for path in script_paths(self._settings.scripts) if path in self._files]
+        found = [self._files[path] for path in self._paths() if path in self._files]
         scripts = script_set(found)
         self._tell_unknown_groups(found, scripts)
         return scripts
@@ -110,9 +120,12 @@ class ScriptFolders:
                 _log.warning("%s:%d: %s", problem.file, problem.line, problem.message)
         self._unknown_groups = problems
 
+    def _paths(self) -> list[Path]:
+        return [path for path in script_paths(self._settings.scripts) if self._wanted(path)]
+
     def _sights(self) -> dict[Path, _Sight]:
         found = {}
-        for path in script_paths(self._settings.scripts):
+        for path in self._paths():
             sight = sight_of(path)
             if sight is not None:
                 helpers = self._helpers.get(path)
@@ -128,7 +141,8 @@ class ScriptFolders:
                 return False
             helpers = self._helpers[path] = Helpers(path)
             file = load_file(path, self._settings.params, self._budget, helpers)
-            problem = unusable(file, [other for other in self._files.values() if other.path != path])
+            others = [other for other in self._files.values() if other.path != path]
+            problem = unusable(file, others) or self._problem(file)
             if problem:
                 file.forget()
                 raise TaplineError(problem)  # noqa: TRY301 - told like any other

@@ -29,7 +29,7 @@ from workers.scripting.attributes import misdeclared, name_of, type_of
 from workers.scripting.budget import Budget
 from workers.scripting.errors import said
 from workers.scripting.guard import Overrun, once
-from workers.scripting.helpers import Helpers, is_helper
+from workers.scripting.helpers import Helpers, folder_of, is_helper
 from workers.scripting.output import ScriptOutput, limit_log
 from workers.scripting.standing import Tally
 from workers.settings import WorkersSettings
@@ -64,7 +64,7 @@ class LoadedScript:
         instance = self.monitor.__new__(self.monitor)
         # A constructor of the script's own is to see the parameters as they are set.
         instance.params = self.params
-        instance.folder = self.path.resolve().parent
+        instance.folder = folder_of(self.path)
         instance.__init__()  # type: ignore[misc]
         return instance
 

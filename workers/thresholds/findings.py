@@ -21,7 +21,8 @@ from topics.partitions import digest
 from topics.records import Alert
 from workers.alerts.conditions import ReportedCondition
 from workers.thresholds.plan import GRANULARITIES, Plan
-from workers.thresholds.watched import Period, Verdict
+from workers.thresholds.sums import Period
+from workers.thresholds.watched import Verdict
 from workers.thresholds.wording import PERIODS, SIGNS, entity_name, kind_of, question_of, shown
 
 _TYPES: Final[Mapping[Measure, AlertType]] = {

@@ -12,7 +12,7 @@ from tapline.policy.effective import PolicyView
 from topics.records import WINDOW_SECONDS, Alert, Ranking
 from workers.thresholds.findings import among_largest, stored
 from workers.thresholds.on_demand import rule_of
-from workers.thresholds.watched import Period
+from workers.thresholds.sums import Period
 from workers.windows.ledger import Window
 from workers.windows.store import OwnerStore
 

@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from topics.records import WINDOW_SECONDS, Metric
 from workers.thresholds.methods import judge, weighed
 from workers.thresholds.plan import Ask, Plan, Way
+from workers.thresholds.sums import Mask, Period, PeriodSums, before_column
 from workers.thresholds.table import KeyTable, Numbers
 
 MOST_KEYS: Final = 200_000
@@ -24,22 +25,7 @@ _refused = Counter(
     "tapline_worker_rule_keys_refused", "Keys that rules did not look at in a window.", ["group", "reason"]
 )
 
-Mask = NDArray[np.bool_]
 _GROWING: Final[tuple[Way, ...]] = ("sum", "mean", "largest")
-
-
-class Period(NamedTuple):
-    """A period that has ended: where it began, its length, whether all of it was seen, and whether the stream ended."""
-
-    start: int
-    seconds: int
-    whole: bool = True
-    final: bool = False
-
-    @property
-    def end(self) -> int:
-        """When it ended, in epoch seconds."""
-        return self.start + self.seconds
 
 
 class Verdict(NamedTuple):
@@ -73,6 +59,7 @@ class Watched:
 
     def __init__(self, table: KeyTable) -> None:
         self._table = table
+        self._sums = PeriodSums(table)
         self._plan: Plan | None = None
         self._chosen: NDArray[np.bool_] | None = None
         self._undecided: list[int] = []
@@ -86,14 +73,12 @@ class Watched:
         self._chosen = None
         self.learned = {}
         needed = {"seen"} | {sum_.column for sum_ in plan.sums} | {sum_.counted for sum_ in plan.sums}
-        needed |= {_before(*each) for each in plan.befores}
+        needed |= {before_column(*each) for each in plan.befores}
         bands = tuple(f"b/{name}/" for name in plan.learnings)
         for name in self._table.columns():
             if name not in needed and not name.startswith(bands or ("\x00",)):
                 self._table.drop(name)
-        for known in (self._since, self._table.meta.setdefault("ended", {})):
-            for name in known.keys() - needed:
-                del known[name]
+        self._sums.keep(needed)
 
     def end(
         self, start: int, members: Sequence[Metric], *, final: bool, owns: Callable[[str], bool], new_after: float
@@ -121,7 +106,7 @@ class Watched:
         seen = self._table.column("seen", "<i4")
         fresh = present & ((seen == 0) | (start - seen.astype(np.int64) * WINDOW_SECONDS > new_after))
         verdicts = self._overdue(plan, start)
-        self._add(plan, start, values, present)
+        self._sums.add(plan, start, values, present)
         seen[rows] = start // WINDOW_SECONDS
         table.touch("seen")
         verdicts += self._new_keys(plan, Period(start, WINDOW_SECONDS, final=final), fresh, values)
@@ -130,7 +115,7 @@ class Watched:
             if ended or final:
                 period = Period(start - start % seconds, seconds, whole=ended, final=final)
                 verdicts += self._judge(plan, period, values, present)
-                self._reset(plan, period, values)
+                self._sums.reset(plan, period, values)
         if plan.remembers:
             table.save()
         return verdicts
@@ -143,12 +128,6 @@ class Watched:
     def clear(self) -> None:
         """Forget all of it: the lane has ended."""
         self._table.clear()
-
-    @property
-    def _since(self) -> dict[str, int]:
-        """From which window on each sum has been kept."""
-        found: dict[str, int] = self._table.meta.setdefault("since", {})
-        return found
 
     def _values(self, plan: Plan, members: Sequence[Metric], rows: NDArray[np.intp]) -> dict[str, Numbers]:
         """The values of all metrics that rules are on, by metric; 0 where there is none, or none that is a number."""
@@ -201,34 +180,6 @@ class Watched:
         assert self._chosen is not None
         return self._chosen[: self._table.size, number] & self._table.used()
 
-    def _add(self, plan: Plan, start: int, values: dict[str, Numbers], present: Mask) -> None:
-        """Put the window's values to the sums of the periods it lies in."""
-        at = self._table.meta.setdefault("at", {})
-        for seconds in plan.periods:
-            if seconds > WINDOW_SECONDS:
-                at.setdefault(str(seconds), start - start % seconds)
-        for each in plan.sums:
-            self._since.setdefault(each.column, start)
-            column, value = self._table.column(each.column), values[each.metric]
-            if each.counted:
-                count = self._table.column(each.counted)
-                first = present & (count == 0)
-                more = present & (count > 0)
-                count[present] += 1
-                self._table.touch(each.counted)
-                column[first] = value[first]
-                if each.way == "average":
-                    column[more] += value[more]
-                elif each.way == "largest":
-                    column[more] = np.maximum(column, value)[more]
-                elif each.way == "smallest":
-                    column[more] = np.minimum(column, value)[more]
-                else:
-                    column[more] = value[more]
-            else:
-                column += value
-            self._table.touch(each.column)
-
     def _overdue(self, plan: Plan, start: int) -> list[Verdict]:
         """Judge the periods that had ended before this window, in a time without any."""
         found = []
@@ -240,46 +191,8 @@ class Watched:
             if began is not None and began + seconds <= start:
                 period = Period(began, seconds)
                 found += self._judge(plan, period, nothing, nobody)
-                self._reset(plan, period, nothing)
+                self._sums.reset(plan, period, nothing)
         return found
-
-    def _reset(self, plan: Plan, period: Period, values: dict[str, Numbers]) -> None:
-        """Begin the next period."""
-        for metric, seconds in plan.befores:
-            if seconds == period.seconds:
-                before = self._table.column(_before(metric, seconds))
-                before[:] = self._total(plan, metric, period, values)
-                self._table.touch(_before(metric, seconds))
-                ended = self._table.meta["ended"]
-                ended.pop(_before(metric, seconds), None)
-                if self._whole(metric, period):
-                    ended[_before(metric, seconds)] = period.start
-        for each in plan.sums:
-            if each.period == period.seconds:
-                for name in filter(None, (each.column, each.counted)):
-                    self._table.column(name)[:] = 0
-                    self._table.touch(name)
-        self._table.meta.setdefault("at", {}).pop(str(period.seconds), None)
-
-    def _total(self, plan: Plan, metric: str, period: Period, values: dict[str, Numbers]) -> Numbers:
-        """A metric over a period that has ended."""
-        if period.seconds == WINDOW_SECONDS:
-            return values[metric]
-        each = next(s for s in plan.sums if s.metric == metric and s.period == period.seconds)
-        column: Numbers = self._table.column(each.column)
-        if each.way == "mean":
-            mean: Numbers = column / (period.seconds // WINDOW_SECONDS)
-            return mean
-        if each.way == "average":
-            average: Numbers = column / np.maximum(self._table.column(each.counted), 1)
-            return average
-        return column.copy()
-
-    def _whole(self, metric: str, period: Period) -> bool:
-        """True when all windows of the period are in the sums of a metric."""
-        if period.seconds == WINDOW_SECONDS:
-            return True
-        return period.whole and self._since.get(f"s/{metric}/{period.seconds}", period.end) <= period.start
 
     def _settled(self, period: Period) -> bool:
         """True when it is known of keys that were not seen: the first and the last window of a stream may be short."""
@@ -298,16 +211,16 @@ class Watched:
             rule, asked = ask.rule, self._asked(number)
             if rule.measure == "new_key":
                 continue
-            total = self._total(plan, rule.metric, period, values)
+            total = self._sums.total(plan, rule.metric, period, values)
             if rule.measure == "absence":
-                if self._whole(rule.metric, period) and self._settled(period):
+                if self._sums.whole(rule.metric, period) and self._settled(period):
                     found += self._absent(ask, period, asked & (total == 0), seen)
             elif rule.measure == "anomaly":
                 mask, sharing = bands.setdefault(ask.band, (np.zeros(len(total), dtype=bool), []))
                 mask |= asked
                 sharing.append((number, ask))
             elif rule.measure == "top_change":
-                if self._whole(rule.metric, period):
+                if self._sums.whole(rule.metric, period):
                     found.append(self._largest(ask, period, asked & present, total))
             else:
                 found += self._compared(plan, ask, period, asked, present, total, values)
@@ -327,7 +240,7 @@ class Watched:
     ) -> list[Verdict]:
         """Volume, rate, ratio and change against their threshold."""
         rule = ask.rule
-        if not self._whole(rule.metric, period) and not (
+        if not self._sums.whole(rule.metric, period) and not (
             rule.operator == "gt" and rule.measure in ("volume", "rate", "change") and ask.way in _GROWING
         ):
             return []
@@ -338,15 +251,13 @@ class Watched:
         if rule.measure == "rate" and ask.way == "sum":
             value = total / period.seconds
         elif rule.measure == "ratio":
-            other = self._total(plan, rule.other_metric, period, values)
+            other = self._sums.total(plan, rule.other_metric, period, values)
             judged &= (other > 0) & (other >= rule.floor)
             value = 100 * np.divide(total, other, out=np.zeros_like(total), where=other > 0)
         elif rule.measure == "change":
-            name = _before(rule.metric, period.seconds)
-            last = self._table.meta["ended"].get(name)
-            if last is None:
+            before = self._sums.last(rule.metric, period, total)
+            if before is None:
                 return []
-            before = self._table.column(name) if last == period.start - period.seconds else np.zeros_like(total)
             base = np.maximum(before, rule.floor)
             judged &= base > 0
             value = 100 * np.divide(total - before, base, out=np.zeros_like(total), where=base > 0)
@@ -370,9 +281,9 @@ class Watched:
         """Compare the keys' values with their bands, and learn them."""
         ask = sharing[0][1]
         metric, name = ask.rule.metric, ask.band
-        if not self._whole(metric, period):
+        if not self._sums.whole(metric, period):
             return []
-        total = self._total(plan, metric, period, values)
+        total = self._sums.total(plan, metric, period, values)
         if _is_sample(ask.way) or period.final:
             asked = asked & present
         learning, table = plan.learnings[name], self._table
@@ -462,11 +373,6 @@ class Watched:
 
 
 _NONE: Final = np.zeros(0)
-
-
-def _before(metric: str, seconds: int) -> str:
-    """The column of a metric's value in the period before."""
-    return f"p/{metric}/{seconds}"
 
 
 def _is_sample(way: Way) -> bool:

@@ -1,4 +1,4 @@
-"""A Kafka of these tests' own, since they stop it."""
+"""A Kafka of these tests' own where some of them stop it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import pytest
 
 from tapline.services.kafka import Kafka
 from tapline.services.settings import ServicesSettings
+from tests.integration.engines import kills
 
 
 @pytest.fixture(scope="package")
-def kafka_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+def kafka_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    if not kills(request):
+        yield request.getfixturevalue("shared_kafka")
+        return
     folder = tmp_path_factory.mktemp("kafka-to-restart")
     engine = Kafka(ServicesSettings(folder=str(folder), kafka_port=0, kafka_controller_port=0))
     engine.start()

@@ -12,6 +12,7 @@ import pytest
 
 from tapline.services.kafka import Kafka
 from tests.integration.workers.cluster import Workers, counters, make_topics, publish, read_once
+from tests.integration.workers.replacing import end_and_replace
 from tests.integration.workers.stream import MadeStream
 from tests.integration.workers.test_exactness import publish_slowly, wait_for_truth, wait_until_reading
 from tests.waiting import wait_for
@@ -152,16 +153,7 @@ def test_workers_are_ended_and_others_take_over(
         workers.start()
         publishing = publish_slowly(settings, whole, 14.0)
         wait_until_reading(settings, workers)
-        for _ in range(2):
-            workers.end(workers.processes[0], how)
-            workers.start()
-            before = len(counters(settings, "Aggregates"))
-            wait_for(
-                lambda before=before: len(counters(settings, "Aggregates")) > before or not publishing.is_alive(),  # type: ignore[misc]
-                "the workers to go on",
-                seconds=90,
-                every=0.5,
-            )
+        end_and_replace(settings, workers, how, publishing, "Aggregates")
         publishing.join()
         wait_for_truth(settings, whole, workers)
 

@@ -15,6 +15,7 @@ import pytest
 
 from tapline.services.kafka import Kafka
 from tests.integration.workers.cluster import Workers, counters, make_topics, publish, read_once, read_topic
+from tests.integration.workers.replacing import end_and_replace
 from tests.integration.workers.stream import MadeStream
 from tests.integration.workers.test_exactness import publish_slowly, wait_for_truth, wait_until_reading
 from tests.waiting import wait_for
@@ -189,16 +190,7 @@ def test_workers_are_ended_and_others_take_over(settings: KafkaSettings, workers
     workers.start()
     publishing = publish_slowly(settings, stream, 14.0)
     wait_until_reading(settings, workers)
-    for _ in range(2):
-        workers.end(workers.processes[0], how)
-        workers.start()
-        before = len(counters(settings, "Engine"))
-        wait_for(
-            lambda before=before: len(counters(settings, "Engine")) > before or not publishing.is_alive(),  # type: ignore[misc]
-            "the workers to go on",
-            seconds=90,
-            every=0.5,
-        )
+    end_and_replace(settings, workers, how, publishing, "Engine")
     publishing.join()
     wait_for_truth(settings, stream, workers)
     wait_for_scripts(settings, Truth(stream), workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from tapline import CounterGroup, Meter, PacketMonitor
 from topics.catalog import ALERT, ANNOTATION, CATALOG, DOCUMENT, METRIC, RESOURCE
-from topics.records import Endpoints, Metric
+from topics.records import Alert, Endpoints, Metric
 from workers.environment import Environment
 from workers.packet_monitor import PacketCore
+from workers.scripting.reload import ScriptFolders, ScriptReloader
 from workers.scripting.scripts import load_classes, script_set
 from workers.settings import WorkersSettings
 
@@ -196,7 +198,7 @@ def test_a_script_that_raises_is_told_with_its_line_and_suspended_alone() -> Non
     assert [alert.type for alert in alerts].count("seen") == 12
     (suspended,) = [alert for alert in alerts if alert.type == "script-suspended"]
     assert "on_packet raised 10 times in a row" in suspended.message
-    assert suspended.message.endswith("it is loaded again when the capture node starts again")
+    assert suspended.message.endswith("it is loaded again when its file changes")
     counts = core.take_counts()
     assert (counts["errors.raising.on_packet"], counts["calls.everything.on_packet"]) == (10, 12)
     assert "errors.everything.on_packet" not in counts
@@ -293,3 +295,48 @@ def test_a_condition_ends_with_the_stream() -> None:
     (raised,) = core.show([Seen(1)])
     (over,) = core.finish()
     assert (raised.record.action, over.record.action) == ("trigger", "release")
+
+
+def test_scripts_that_change_are_loaded_again_and_broken_ones_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "seen.py"
+
+    def write(**values: str) -> None:
+        text = (
+            "from tapline import PacketMonitor\n"
+            "class Seen(PacketMonitor):\n"
+            '    """Says what it has seen."""\n'
+            "    display_filter = {display_filter!r}\n"
+            "    def on_packet(self, packet):\n"
+            "        self.alert('seen', self.ends, {message!r})\n"
+        )
+        path.write_text(text.format(**values))
+
+    settings = WorkersSettings(scripts=[str(tmp_path)], reload_seconds=0.000001)
+    environment = Environment(settings, script_set(()), dict.fromkeys((topic.kind for topic in CATALOG), 1))
+    bad = "no such filter"
+    folders = ScriptFolders(settings, environment.budget, problem=lambda file: bad if b"bad" in file.content else "")
+    write(display_filter="frame", message="first")
+    environment.scripts = folders.load()
+    core = PacketCore(environment, "live", ScriptReloader(environment, folders))
+    core.start()
+
+    def messages(display_filter: str) -> list[str]:
+        """What is said of a packet once two looks have seen the same."""
+        said = [*core.reach(START), *core.reach(START), *core.show([Seen(5, display_filter=display_filter)])]
+        return [each.record.message for each in said if isinstance(each.record, Alert)]
+
+    try:
+        assert messages("frame") == ["first"]
+        write(display_filter="udp", message="the second")
+        assert messages("udp") == ["the second"]
+        assert core.display_filters == ("udp",)
+        write(display_filter="bad", message="never said")
+        broken, second = messages("udp")
+        assert "the version loaded before runs on: no such filter" in broken
+        assert second == "the second"
+        path.unlink()
+        assert messages("udp") == []
+        assert core.display_filters == ()
+        assert core.take_counts()["calls.Seen.on_packet"] == 3
+    finally:
+        core.stop()

@@ -16,9 +16,10 @@ from workers.counting.behaviour import FlowBehaviour, is_multicast
 from workers.counting.behaviour_groups import CODED, CONTACTS, FLOW_BEHAVIOUR
 from workers.counting.contacts import address_number, domain_of, mac_number
 from workers.counting.counter_sums import CounterSums
-from workers.counting.flow_counters import NumberedFlowCounters, subnet_of
+from workers.counting.flow_counters import subnet_of
 from workers.counting.flow_kinds import ACK, FIN, RST, SYN, KindTable
 from workers.counting.meters import sustained
+from workers.counting.numbered_counters import NumberedFlowCounters
 
 MINUTE = 1_700_000_040
 ALL = frozenset(group.name for group in FLOW_BEHAVIOUR)

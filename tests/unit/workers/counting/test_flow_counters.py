@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from topics.records import Flow
 from workers.counting.flow_counters import FlowCounters, subnet_of
 from workers.counting.groups import TRAFFIC_METERS, named
+from workers.counting.numbered_counters import NumberedFlowCounters
 
-DELTAS = st.integers(-(2**64), 2**64)
+DELTAS = st.one_of(st.integers(0, 2**20), st.integers(2**33, 2**35), st.integers(-(2**64), 2**64))
 """None is below zero or beyond 64 bits, but a message of somebody's must not spoil another sum of its key."""
 
 HOSTS = st.sampled_from(["10.0.0.1", "10.0.0.2", "192.0.2.9", "2001:db8::1", "2001:db8:0:0:1::2"])
@@ -31,6 +33,11 @@ FLOWS = st.builds(
     delta_source_packets=DELTAS,
     delta_destination_packets=DELTAS,
 )
+
+
+def made(**fields: int) -> Flow:
+    """A flow with these deltas."""
+    return Flow(id="x", time=0, source_ip="10.0.0.1", destination_ip="10.0.0.2", transport="tcp", **fields)  # type: ignore[arg-type]
 
 
 def plain(flows: list[Flow]) -> dict[tuple[str, str], Counter[str]]:
@@ -65,13 +72,28 @@ def plain(flows: list[Flow]) -> dict[tuple[str, str], Counter[str]]:
     return found
 
 
-@given(st.lists(FLOWS, max_size=30))
-def test_every_group_counts_what_a_plain_count_counts(flows: list[Flow]) -> None:
-    counters = FlowCounters()
-    counters.add(flows[:10])
-    counters.add(flows[10:])
+@pytest.mark.parametrize("kind", [FlowCounters, NumberedFlowCounters])
+@given(flows=st.lists(FLOWS, max_size=30))
+def test_every_group_counts_what_a_plain_count_counts(kind: type[FlowCounters], flows: list[Flow]) -> None:
+    counters = kind()
+    counters.add(flows[:4])
+    list(counters.changed(24, 64, lambda _: True, 7))
+    for start in range(4, len(flows), 4):
+        counters.add(flows[start : start + 4])
     found = {(sums.group, sums.key): named(sums.group, sums.meters) for sums in counters.partials(24, 64)}
     assert found == {place: {name: counts[name] for name in TRAFFIC_METERS} for place, counts in plain(flows).items()}
+
+
+def test_sums_of_many_records_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.counting.numbered_counters.MOST_ROWS", 100)
+    counters = NumberedFlowCounters()
+    largest = 2**34 - 1
+    for _ in range(7):
+        counters.add([made(delta_source_bytes=largest, delta_destination_packets=largest)] * 64)
+    found = {(sums.group, sums.key): named(sums.group, sums.meters) for sums in counters.partials(24, 64)}
+    assert found["Hosts", "10.0.0.1"]["bytes_out"] == largest * 448
+    assert found["Hosts", "10.0.0.2"]["packets_out"] == largest * 448
+    assert list(counters.numbers) == ["10.0.0.1", "10.0.0.2"]
 
 
 def test_networks_of_addresses() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
@@ -52,8 +52,8 @@ class MadeStage:
 
 
 def agents(published: list[Any]) -> PartitionAgents:
-    async def send(message: Outgoing) -> asyncio.Future[None]:
-        published.append(message.topic)
+    async def send(messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+        published.extend(message.topic for message in messages)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
@@ -131,8 +131,8 @@ def test_nothing_is_told_of_a_condition_before_it_is_known_how_it_stands() -> No
     published: list[Topic] = []
     waiting: list[asyncio.Future[None]] = []
 
-    async def send(message: Outgoing) -> asyncio.Future[None]:
-        published.append(message.topic)
+    async def send(messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+        published.extend(message.topic for message in messages)
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(sent)
         return sent
@@ -147,16 +147,15 @@ def test_nothing_is_told_of_a_condition_before_it_is_known_how_it_stands() -> No
         await made._publish_step(running, Step(outgoing, CommitPoint(6, "closed")))
         await made._publish_step(running, Step(outgoing[-1:], None))
         assert published == [ALERT_STATE] * 2, "the partition goes on meanwhile"
-        for sent in waiting[:2]:
-            for _ in range(10):
-                await asyncio.sleep(0)
-            assert NOTIFICATION not in published
-            sent.set_result(None)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert NOTIFICATION not in published
+        waiting[0].set_result(None)
         await until(lambda: len(published) == 4)
         assert running.ripe() is None
-        waiting[2].set_result(None)
+        waiting[1].set_result(None)
         await until(lambda: running.ripe() == CommitPoint(6, "closed"))
-        waiting[3].set_result(None)
+        waiting[2].set_result(None)
         await asyncio.gather(*running.unsent)
 
     asyncio.run(run())
