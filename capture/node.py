@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from capture import metrics
-from capture.publisher import MAX_BYTES, Publisher, PublishError, Recalling
-from capture.source import LIVE, CutShort, Observation, Places, Source
+from capture.publisher import MAX_BYTES, Publisher, PublishError, Recalling, Tracking
+from capture.source import LIVE, CutShort, Made, Observation, Places, Source
 from topics.catalog import CAPTURED, UNMARKED, Topic
 from topics.codec import MAX_RECORDS, SNAPSHOT_SCHEMA, Envelope, encode
 from topics.errors import TaplineError
-from topics.partitions import partition_of
+from topics.partitions import checksum_of, partition_of
 from topics.records import WINDOW_SECONDS, Record, Snapshot
 
 _MAX_AGE: Final = 0.2
 _NOT_YET: Final = -1
-_PART: Final = 100
-"""How many records are encoded at once: so few are still in the processor's cache, and their memory is used again."""
+_PART: Final = 50
+"""How many records are encoded at once: so few of each lane are still in the processor's cache, and their memory is
+used again."""
 
 
 class _Lane:
@@ -116,15 +117,16 @@ class CaptureNode:
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
         with self._lock:
             lanes = (self._windows.get(window) or self._open(max(window, self._first)))[topic.kind]
-            lane = lanes[partition_of(key, len(lanes))]
-            records = lane.records
-            if not records and self._streaming and not lane.count:
-                lane.since = time.monotonic()
-            records.append(record)
-            if len(records) >= _PART:
-                self._encode(lane)
-                if lane.count >= MAX_RECORDS:
-                    self._send_parts(lane)
+            self._add(lanes[partition_of(key, len(lanes))], record)
+
+    def put_together(self, made: Sequence[Made], window: int) -> None:
+        """Take several records of one key: the lock is taken, and the key's checksum computed, once."""
+        with self._lock:
+            lanes_of = self._windows.get(window) or self._open(max(window, self._first))
+            checksum = checksum_of(made[0][1])
+            for topic, _, record in made:
+                lanes = lanes_of[topic.kind]
+                self._add(lanes[checksum % len(lanes)], record)
 
     def advance(self, source: str, window: int) -> None:
         with self._lock:
@@ -150,12 +152,19 @@ class CaptureNode:
         """Send what waits, and return when Kafka has it; None where something was dropped since the node began."""
         assert isinstance(self._publisher, Recalling)
         with self._lock:
-            for window in self._windows.values():
-                for lanes in window.values():
-                    for lane in lanes:
-                        self._send(lane)
+            self._send_open()
             places = self._publisher.confirm()
             return None if self._dropped else places
+
+    def send_all(self) -> int:
+        """Send what waits; a number for :meth:`is_safe`."""
+        with self._lock:
+            self._send_open()
+            return self._publisher.mark() if isinstance(self._publisher, Tracking) else 0
+
+    def is_safe(self, number: int) -> bool:
+        """True once Kafka has all that was put before :meth:`send_all` gave this number, or it was dropped."""
+        return self._publisher.arrived(number) if isinstance(self._publisher, Tracking) else True
 
     def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
         """The ids of what other runs published at these places or after them; this run's own are none."""
@@ -250,6 +259,25 @@ class CaptureNode:
             for window in sorted(self._windows):
                 self._close(window, final=window == last)
             self._publisher.flush()
+
+    def _send_open(self) -> None:
+        """Send what the windows that are open have."""
+        for window in self._windows.values():
+            for lanes in window.values():
+                for lane in lanes:
+                    self._send(lane)
+
+    def _add(self, lane: _Lane, record: Record) -> None:
+        records = lane.records
+        records.append(record)
+        waiting = len(records)
+        if waiting == 1:
+            if self._streaming and not lane.count:
+                lane.since = time.monotonic()
+        elif waiting >= _PART:
+            self._encode(lane)
+            if lane.count >= MAX_RECORDS:
+                self._send_parts(lane)
 
     def _send(self, lane: _Lane) -> None:
         self._encode(lane)

@@ -7,7 +7,6 @@ import shutil
 import stat
 import time
 from collections.abc import Callable
-from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from capture.folder import SCHEME as FOLDER
 from capture.host import SCHEME as HOST
 from capture.netflow import SCHEME as NETFLOW
 from capture.nfstream_engine.source import NfstreamSource
+from capture.packets.compressed import content_digest
 from capture.packets.fanout import Fanout
 from capture.packets.files import STANDARD_INPUT, Progress, check_readable
 from capture.packets.interfaces import check_interface, is_interface
@@ -41,7 +41,7 @@ LINES: Final = (SYSLOG, ZEEK, EVE)
 DATAGRAMS: Final = (NETFLOW, SFLOW)
 """What the names of sources begin with that read what exporters tell of flows."""
 
-RESUMED: Final = (f"{EVE}follow:", f"{EVE}kafka:", COLLECTORS)
+RESUMED: Final = (f"{EVE}follow:", f"{EVE}kafka:", f"{ZEEK}follow:", COLLECTORS)
 """What the names of sources begin with that go on where they were, so that they can wait for Kafka."""
 
 ASKED: Final = (SNMP, HOST, DOCKER)
@@ -71,15 +71,15 @@ def open_capture(
 
     A capture file, ``-`` for standard input, a FIFO, the name of an interface, lines of syslog:
     ``syslog:udp://HOST:PORT`` (also ``tcp``, ``tls``), ``syslog:FILE``, ``syslog:-``, logs of Zeek: ``zeek:FILE``,
-    ``zeek:FOLDER``, Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``, ``eve:unix://SOCKET``, what
-    exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other programs put into a topic of
-    ``kafka``: ``netflow:kafka:TOPIC``, ``eve:kafka:TOPIC``, or into files: ``nfdump:FILE``, ``argus:FILE`` or a folder
-    of them, what is asked: ``host:`` for this machine, ``docker:`` for its containers, ``snmp:`` for the devices of the
-    configuration, or ``snmptrap:udp://HOST:PORT`` for what they send. ``progress`` is called with the bytes read of a
-    file. With a ``fanout`` an interface is shared with other processes. ``packets`` makes a further source of an
-    interface or a stream, for scripts that see packets; a file can be read once more for those. Where tshark is to be
-    used and missing, ``deep`` is ``light``: :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of
-    these.
+    ``zeek:FOLDER``, ``zeek:follow:…``, Suricata's events: ``eve:FILE``, ``eve:-``, ``eve:follow:FILE``,
+    ``eve:unix://SOCKET``, what exporters send: ``netflow:udp://HOST:PORT``, ``netflow:FILE``, ``sflow:…``, or other
+    programs put into a topic of ``kafka``: ``netflow:kafka:TOPIC``, ``eve:kafka:TOPIC``, or into files:
+    ``nfdump:FILE``, ``argus:FILE`` or a folder of them, what is asked: ``host:`` for this machine, ``docker:`` for
+    its containers, ``snmp:`` for the devices of the configuration, or ``snmptrap:udp://HOST:PORT`` for what they
+    send. ``progress`` is called with the bytes read of a file. With a ``fanout`` an interface is shared with other
+    processes. ``packets`` makes a further source of an interface or a stream, for scripts that see packets; a file
+    can be read once more for those. Where tshark is to be used and missing, ``deep`` is ``light``:
+    :func:`missing_tshark` tells. :class:`TaplineError` when it can be none of these.
     """
     observation, sources = _open(path_or_interface, settings, progress, kafka, packets, fanout)
     return observation, enriched(sources, settings.enrichment, settings.docker.socket)
@@ -141,9 +141,8 @@ def _open(
         engines = _engines(observation, spread.paths, settings, progress, deep=deep)
         further = [packets(observation, spread.paths[-1])] if packets else []
         return observation, [spread, *engines, *further]
-    with Path(path_or_interface).open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
-    observation = observe_file(node, Path(path_or_interface).name, sha256)
+    path = Path(path_or_interface)
+    observation = observe_file(node, path.name, content_digest(path))
     return observation, _engines(observation, [path_or_interface] * 2, settings, progress, deep=deep)
 
 

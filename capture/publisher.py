@@ -77,6 +77,17 @@ class Recalling(Protocol):
         """The latest window that a producer that ``is_ours`` has marked lately as its last; -1 for none."""
 
 
+@runtime_checkable
+class Tracking(Protocol):
+    """A publisher that can say, without waiting, what has arrived."""
+
+    def mark(self) -> int:
+        """A number for what has been handed over so far."""
+
+    def arrived(self, mark: int) -> bool:
+        """True once all that was handed over before this mark is acknowledged, or was dropped."""
+
+
 class KafkaPublisher:
     """An idempotent producer with a bounded queue.
 
@@ -207,6 +218,13 @@ class KafkaPublisher:
     def flush(self) -> None:
         self._wait(next(self._numbers))
         self._raise_error()
+
+    def mark(self) -> int:
+        return next(self._numbers)
+
+    def arrived(self, mark: int) -> bool:
+        self.poll()
+        return self._oldest(mark) >= mark
 
     def confirm(self) -> Places | None:
         self.flush()

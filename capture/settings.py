@@ -51,7 +51,8 @@ class FlowExportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     after its end for the flows that ended in it: an exporter tells of a flow when it was silent for a while.
     ``exporters`` is how many of them may send at once (each observation domain is one); the one that was silent for
     longest makes room. ``templates_folder`` is where templates and sampling rates are kept, so that a capture node
-    that starts again need not wait for them; empty: nowhere. ``rejected_per_minute`` bounds how many of the
+    that starts again need not wait for them, and how far each exporter had come, so that it counts what it has missed;
+    empty: nowhere. ``rejected_per_minute`` bounds how many of the
     datagrams that cannot be used are published as dead letters.
     """
 
@@ -66,6 +67,15 @@ class EveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The ``capture.eve:`` block: reading what an existing Suricata writes.
 
     ``positions`` is the folder in which it is kept how far the files that are followed were read.
+    """
+
+    positions: str = ".tapline/positions"
+
+
+class ZeekSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``capture.zeek:`` block: reading logs while Zeek writes them.
+
+    ``positions`` is the folder in which it is kept how far the logs that are followed were read.
     """
 
     positions: str = ".tapline/positions"
@@ -105,10 +115,11 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``fanout`` is how many processes share the packets of an interface, each those of other flows.
     ``tunnels`` says which packet counts where one carries another: the ``inner``, whose flow names the tunnel as
     well, or the ``outer``.
-    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog`` and ``eve`` are for lines instead of packets,
-    ``suricata`` is for that engine, ``packet_scripts`` for packets that scripts see, ``flow_exports`` for flows that
-    routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for the machine itself, ``docker`` for
-    its daemon; ``folder`` is for folders of capture files, ``enrichment`` is what is known of flows' ends.
+    ``queue_megabytes`` bounds what waits to be sent to Kafka. ``syslog``, ``eve`` and ``zeek`` are for lines instead
+    of packets, ``suricata`` is for that engine, ``packet_scripts`` for packets that scripts see, ``flow_exports`` for
+    flows that routers and switches tell of, ``snmp`` for devices that are asked, ``host`` for the machine itself,
+    ``docker`` for its daemon; ``folder`` is for folders of capture files, ``enrichment`` is what is known of flows'
+    ends.
     """
 
     node: str = ""
@@ -131,6 +142,7 @@ class CaptureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     folder: FolderSettings = field(default_factory=FolderSettings)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     eve: EveSettings = field(default_factory=EveSettings)
+    zeek: ZeekSettings = field(default_factory=ZeekSettings)
     suricata: SuricataSettings = field(default_factory=SuricataSettings)
     packet_scripts: PacketScriptSettings = field(default_factory=PacketScriptSettings)
 

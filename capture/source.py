@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -92,6 +92,30 @@ class Sink(Protocol):
         """Add to one of the source's own counters, as ``packets`` or ``ignored.not-ip``."""
 
 
+Made = tuple[Topic, str, Record]
+"""A record, where it goes and by which key."""
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """A sink that takes at once what comes at once."""
+
+    def put_together(self, made: Sequence[Made], window: int) -> None:
+        """Take several records of one key, which all count in this window."""
+
+
+def putting_together(sink: Sink) -> Callable[[Sequence[Made], int], None]:
+    """What takes several records of one key at once; one by one where the sink does not."""
+    if isinstance(sink, Gathering):
+        return sink.put_together
+
+    def put_each(made: Sequence[Made], window: int) -> None:
+        for topic, key, record in made:
+            sink.put(topic, key, record, window)
+
+    return put_each
+
+
 @runtime_checkable
 class Confirming(Protocol):
     """A sink that can tell when what it was given is safe, and what was safe before it began."""
@@ -113,6 +137,17 @@ class Confirming(Protocol):
 def confirming(sink: Sink) -> Confirming | None:
     """The sink as one that confirms; None where it does not."""
     return sink if isinstance(sink, Confirming) and sink.confirms else None
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A sink that can be asked, without waiting, whether what it was given is safe."""
+
+    def send_all(self) -> int:
+        """Send what was put so far; a number for :meth:`is_safe`."""
+
+    def is_safe(self, number: int) -> bool:
+        """True once all that was put before :meth:`send_all` gave this number is where it has to go, or was dropped."""
 
 
 class Source(Protocol):

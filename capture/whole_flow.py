@@ -36,6 +36,10 @@ def whole_flow(
     input_interface: int = 0,
     output_interface: int = 0,
     sampling_rate: int = 0,
+    source_as_number: int = 0,
+    destination_as_number: int = 0,
+    source_payload_bytes: int = 0,
+    destination_payload_bytes: int = 0,
 ) -> Flow:
     """A final record whose deltas are its totals; times are epoch microseconds, it is dated by its end.
 
@@ -51,7 +55,7 @@ def whole_flow(
         state, end_reason, tcp_flags_source, tcp_flags_destination,
         source_bytes, destination_bytes, source_packets, destination_packets,
         source_bytes, destination_bytes, source_packets, destination_packets,
-        # Handshake, retransmissions, order, zero windows, payload and countries are not known.
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "", "",
-        exporter_ip, input_interface, output_interface, sampling_rate,
+        # Handshake, retransmissions, order and zero windows are not known, nor countries and cities.
+        0, 0, 0, 0, 0, 0, 0, 0, 0, source_payload_bytes, destination_payload_bytes, "", "",
+        exporter_ip, input_interface, output_interface, sampling_rate, "", "", source_as_number, destination_as_number,
     )  # fmt: skip

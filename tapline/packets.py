@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from capture.packet_scripts.interface import SeenPacket
 from capture.packet_scripts.process import PacketProcess, RecordWriter
 from capture.settings import CaptureSettings
-from capture.source import Observation, Source
+from capture.source import LIVE, Observation, Source
 from tapline.monitors import PacketMonitor
 from tapline.process.signals import on_stop_signal
 from tapline.process.supervisor import ourselves
@@ -31,7 +31,8 @@ from topics.records import Record
 from workers.environment import Environment
 from workers.packet_monitor import Emission, PacketCore
 from workers.scripting.check import Problem
-from workers.scripting.scripts import ScriptFile, ScriptSet, load_files, script_paths
+from workers.scripting.reload import ScriptFolders, ScriptReloader
+from workers.scripting.scripts import ScriptFile, ScriptSet, load_files, script_paths, script_set
 from workers.settings import WorkersSettings
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ T = TypeVar("T")
 SCRIPTS_STREAM: Final = "-packets-"
 """What the name of a stream has in it that packet scripts have made of a file."""
 
+_PARTITIONS: Final = {topic.kind: 1 for topic in CATALOG}
 _NAMED: Final = PacketMonitor.__name__.encode()
 
 
@@ -149,8 +151,12 @@ def run_for_capture(observed: str, named: str, capture: CaptureSettings, workers
     sys.stdout = sys.stderr
     writer = RecordWriter(output)
     try:
-        scripts = load_enabled(workers)
-        source = PacketSource(observation, named, capture, packet_core(scripts, workers, observation.stream))
+        core = (
+            reloading_core(workers, observation.stream)
+            if observation.stream == LIVE
+            else packet_core(load_enabled(workers), workers, observation.stream)
+        )
+        source = PacketSource(observation, named, capture, core)
         with on_stop_signal(source.stop):
             source.run(writer)
     except TaplineError as error:
@@ -159,7 +165,20 @@ def run_for_capture(observed: str, named: str, capture: CaptureSettings, workers
 
 def packet_core(scripts: ScriptSet, settings: WorkersSettings, stream: str) -> PacketCore:
     """Packet scripts at work by themselves, in a process without other stages."""
-    return PacketCore(Environment(settings, scripts, dict.fromkeys((topic.kind for topic in CATALOG), 1)), stream)
+    return PacketCore(Environment(settings, scripts, _PARTITIONS), stream)
+
+
+def reloading_core(settings: WorkersSettings, stream: str) -> PacketCore:
+    """The enabled packet scripts at work; those that change are loaded again, what cannot be used changes nothing."""
+    environment = Environment(settings, script_set(()), _PARTITIONS)
+    folders = ScriptFolders(settings, environment.budget, _may_see_packets, _filter_problem)
+    environment.scripts = folders.load()
+    return PacketCore(environment, stream, ScriptReloader(environment, folders))
+
+
+def _filter_problem(file: ScriptFile) -> str:
+    """What is wrong with the first display filter of a file that is; nothing where all are well."""
+    return next((problem.message for problem in filter_problems(file)), "")
 
 
 class TriedPackets:

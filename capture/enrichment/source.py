@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from capture.enrichment import NAME
 from capture.enrichment.settings import EnrichmentSettings
-from capture.source import Places, Sink, Source, confirming
+from capture.source import Places, Settling, Sink, Source, confirming
 from topics.catalog import FLOW, Topic
 from topics.records import Flow, Record
 
@@ -85,6 +85,12 @@ class _EnrichingSink:
     def published(self, places: Places, is_ours: Callable[[str], bool]) -> Iterator[str]:
         sink = confirming(self._sink)
         return sink.published(places, is_ours) if sink else iter(())
+
+    def send_all(self) -> int:
+        return self._sink.send_all() if isinstance(self._sink, Settling) else 0
+
+    def is_safe(self, number: int) -> bool:
+        return self._sink.is_safe(number) if isinstance(self._sink, Settling) else True
 
     def happened(self, counter: str, amount: int) -> None:
         """Count something of the enrichment's own."""

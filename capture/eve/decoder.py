@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +19,10 @@ from capture.eve.flows import flow_of, netflow_of
 from capture.eve.resources import Told, dns_of, file_of, http_of, quic_of, smb_of, ssh_of, tls_of
 from capture.eve.statistics import statistics_of
 from capture.eve.times import moment
-from capture.source import Observation
-from topics.catalog import ALERT, DOCUMENT, FLOW, METRIC, RESOURCE, Topic
+from capture.source import Made, Observation
+from topics.catalog import ALERT, DOCUMENT, FLOW, METRIC, RESOURCE
 from topics.partitions import digest
-from topics.records import Alert, Document, Record, Resource
+from topics.records import Alert, Document, Resource
 
 ALERT_TYPE: Final = "ids_alert"
 ALERT_GROUP: Final = "External IDS"
@@ -41,9 +42,6 @@ _PASSWORD: Final = re.compile(r'("command":"PASS","command_data":")(?:[^"\\]|\\.
 """What somebody proves with who he is, in an event of FTP."""
 
 _TYPE: Final = '"event_type"'
-
-Made = tuple[Topic, str, Record]
-"""A record, where it goes and by which key."""
 
 
 class Context(Struct, frozen=True, gc=False):
@@ -72,20 +70,20 @@ class EveDecoder:
         self._point = observation.observation_point
         self._texts = texts
         self._joined = joined
-        self._known = msgspec.json.Decoder(events.Known)
-        self._other = msgspec.json.Decoder(events.Other)
+        self._known = msgspec.json.Decoder(events.Known).decode
+        self._other = msgspec.json.Decoder(events.Other).decode
         self._sensors: dict[str, str] = {}
         self._makers: dict[type[events.Event], Callable[[Any, Context], list[Made]]] = {
             events.AlertEvent: self._alert,
             events.NetflowEvent: self._netflow,
             events.StatsEvent: self._statistics,
-            events.DnsEvent: self._resources(dns_of, lambda event: event.dns, texts_of_dns),
-            events.HttpEvent: self._resources(http_of, lambda event: event.http, texts_of_http),
-            events.TlsEvent: self._resources(tls_of, lambda event: event.tls, texts_of_tls),
-            events.QuicEvent: self._resources(quic_of, lambda event: event.quic),
-            events.FileEvent: self._resources(file_of, lambda event: event.fileinfo),
-            events.SshEvent: self._resources(ssh_of, lambda event: event.ssh),
-            events.SmbEvent: self._resources(smb_of, lambda event: event.smb),
+            events.DnsEvent: self._resources(dns_of, attrgetter("dns"), texts_of_dns),
+            events.HttpEvent: self._resources(http_of, attrgetter("http"), texts_of_http),
+            events.TlsEvent: self._resources(tls_of, attrgetter("tls"), texts_of_tls),
+            events.QuicEvent: self._resources(quic_of, attrgetter("quic")),
+            events.FileEvent: self._resources(file_of, attrgetter("fileinfo")),
+            events.SshEvent: self._resources(ssh_of, attrgetter("ssh")),
+            events.SmbEvent: self._resources(smb_of, attrgetter("smb")),
         }
         kinds: tuple[type[events.Event], ...] = (*self._makers, events.FlowEvent)
         self._types = {kind.__struct_config__.tag for kind in kinds}
@@ -93,7 +91,7 @@ class EveDecoder:
     def decode(
         self, text: str | bytes, sensor: str, identity: str, time: int | None = None, reason: str = ""
     ) -> list[Made]:
-        """The records of one event; :class:`EveError` says why there are none.
+        """The records of one event, of one time and key; :class:`EveError` says why there are none.
 
         ``sensor`` names who sent it, where the event does not; ``identity`` is the beginning of the records' ids.
         ``time`` (epoch microseconds) and ``reason``, why a flow ended (``timeout`` or ``shutdown``), are for those who
@@ -101,7 +99,10 @@ class EveDecoder:
         """
         # This runs for every event.
         try:
-            event = self._read(text)
+            try:
+                event: events.Event = self._known(text)
+            except msgspec.ValidationError:
+                event = self._unknown(text)
             ends = ends_of(event)
             # Most events of most networks are flows.
             if isinstance(event, events.FlowEvent):
@@ -116,15 +117,12 @@ class EveDecoder:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise EveError("eve-json", str(error)) from error
 
-    def _read(self, text: str | bytes) -> events.Event:
-        try:
-            known: events.Event = self._known.decode(text)
-        except msgspec.ValidationError:
-            other = self._other.decode(text)
-            if other.event_type in self._types:
-                raise
-            return other
-        return known
+    def _unknown(self, text: str | bytes) -> events.Other:
+        """An event of a type that has no name here; one that has one, and was refused, is refused again."""
+        other = self._other(text)
+        if other.event_type in self._types:
+            self._known(text)
+        return other
 
     def _flow_id(self, event: events.Event, ends: Ends, sensor: str) -> str:
         """What all that is told of a flow names it by; empty where the event does not say which it is."""
@@ -222,51 +220,46 @@ class EveDecoder:
         tell: Callable[[Any, list[Told]], list[Text]] | None = None,
     ) -> Callable[[Any, Context], list[Made]]:
         texts_of = tell if self._texts else None
-        resource_of, document_of = self._resource, self._text
+        node, point, document_of = self._node, self._point, self._text
 
         def made(event: events.Event, context: Context) -> list[Made]:
-            part = part_of(event)
+            part, ends, identity, time = part_of(event), context.ends, context.identity, context.time
             told = make(event, part)
-            identity = context.identity
-            records = [resource_of(context, identity, told[0])] if told else []
-            for each in told[1:]:
-                records.append(resource_of(context, identity + _ORDINALS[len(records)], each))
+            records: list[Made] = []
+            for each in told:
+                record = Resource(
+                    identity + _ORDINALS[len(records)] if records else identity,
+                    time,
+                    node,
+                    point,
+                    ends.community_id,
+                    ends.source_ip,
+                    ends.destination_ip,
+                    ends.source_port,
+                    ends.destination_port,
+                    ends.transport,
+                    ends.protocol_number,
+                    ends.vlan_id,
+                    group=each.group,
+                    uri=each.uri,
+                    label=each.label,
+                    dns=each.dns,
+                    http=each.http,
+                    tls=each.tls,
+                    x509=each.x509,
+                    file=each.file,
+                    ssh=each.ssh,
+                )
+                if each.smb is not None:
+                    # A call with ten names or more takes several times as long as one with nine.
+                    record = replace(record, smb=each.smb)
+                records.append((RESOURCE, ends.community_id, record))
             if texts_of is not None:
                 for text in texts_of(part, told):
                     records.append(document_of(context, identity + _ORDINALS[len(records)], text))
             return records
 
         return made
-
-    def _resource(self, context: Context, identity: str, told: Told) -> Made:
-        ends = context.ends
-        record = Resource(
-            identity,
-            context.time,
-            self._node,
-            self._point,
-            ends.community_id,
-            ends.source_ip,
-            ends.destination_ip,
-            ends.source_port,
-            ends.destination_port,
-            ends.transport,
-            ends.protocol_number,
-            ends.vlan_id,
-            group=told.group,
-            uri=told.uri,
-            label=told.label,
-            dns=told.dns,
-            http=told.http,
-            tls=told.tls,
-            x509=told.x509,
-            file=told.file,
-            ssh=told.ssh,
-        )
-        if told.smb is not None:
-            # A call with ten names or more takes several times as long as one with nine.
-            record = replace(record, smb=told.smb)
-        return RESOURCE, ends.community_id, record
 
     def _text(self, context: Context, identity: str, text: Text) -> Made:
         ends = context.ends

@@ -17,17 +17,14 @@ _LONGEST: Final = 32 * 1024
 
 def texts_of_dns(_part: DnsPart, told: list[Told]) -> list[Text]:
     """A message in the manner of a zone file."""
-    texts = []
-    for each in told:
-        dns = each.dns
-        assert dns is not None
-        head = f"{'QUERY' if dns.type == 'query' else 'RESPONSE'} id {dns.message_id} {' '.join(dns.flags)}".rstrip()
-        status = f"\nstatus {dns.response_code}" if dns.response_code else ""
-        text = f"{head}{status}\nquestion {dns.query_name} {dns.query_type}"
-        for name, kind, data in dns.answers:
-            text += f"\nanswer {name} {kind} {data}" if data else f"\nanswer {name} {kind}".rstrip()
-        texts.append(("dns", dns.query_name, _cut(text)))
-    return texts
+    dns = told[0].dns
+    assert dns is not None
+    words = ["QUERY id" if dns.type == "query" else "RESPONSE id", str(dns.message_id), *dns.flags]
+    status = f"\nstatus {dns.response_code}" if dns.response_code else ""
+    text = f"{' '.join(words)}{status}\nquestion {dns.query_name} {dns.query_type}"
+    for name, kind, data in dns.answers:
+        text += f"\nanswer {name} {kind} {data}" if data else f"\nanswer {name} {kind}".rstrip()
+    return [("dns", dns.query_name, _cut(text))]
 
 
 def texts_of_http(_part: HttpPart, told: list[Told]) -> list[Text]:

@@ -215,6 +215,8 @@ class StatsPart(Struct, kw_only=True, gc=False):
     decoder: dict[str, object] = {}
     flow: dict[str, object] = {}
     tcp: dict[str, object] = {}
+    http: dict[str, object] = {}
+    ftp: dict[str, object] = {}
     detect: dict[str, object] = {}
 
 

@@ -9,7 +9,7 @@ from capture.eve import NAME
 from capture.eve.decoder import EveDecoder
 from capture.eve.errors import EveError
 from capture.eve.lines import LONGEST
-from capture.source import LIVE, Observation, Sink, window_of
+from capture.source import LIVE, Observation, Sink, putting_together, window_of
 from capture.syslog.rejected import Rejected
 from capture.syslog.timeline import EARLY, LATE, moved
 from capture.windows import Windows
@@ -39,6 +39,7 @@ class Intake:
     ) -> None:
         self._observation = observation
         self._sink = sink
+        self._put_together = putting_together(sink)
         self._name = name
         self._live = observation.stream == LIVE
         self._now = written
@@ -63,7 +64,8 @@ class Intake:
         ``sensor`` is what events are said to be from that do not say it.
         """
         # This loop runs for every line.
-        decode, put, place = self._decoder.decode, self._sink.put, self._place
+        decode, put, put_together, place = self._decoder.decode, self._sink.put, self._put_together, self._place
+        window, begin, end = self._window, self._from, self._until
         used = 0
         for number, line in enumerate(lines, first):
             identity = f"{prefix}{number:012x}"
@@ -72,11 +74,16 @@ class Intake:
                 self._reject(line, number, error, identity)
                 continue
             try:
-                for topic, key, record in decode(line, sensor, identity):
-                    if self._from <= record.time < self._until:
-                        put(topic, key, record, self._window)
+                made = decode(line, sensor, identity)
+                if begin <= made[0][2].time < end:
+                    if len(made) == 1:
+                        put(*made[0], window)
                     else:
+                        put_together(made, window)
+                else:
+                    for topic, key, record in made:
                         put(topic, key, *place(record))
+                    window, begin, end = self._window, self._from, self._until
             except EveError as error:
                 self._reject(line, number, error, identity)
             else:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from capture.collectors.source import CollectorTopic, Contents
 from capture.eve import NAME, SCHEME
 from capture.eve.files import EveFile
-from capture.eve.following import EveFollower
+from capture.eve.following import followed_events
 from capture.eve.listening import EveListener
 from capture.eve.messages import MADE, MessageLines
 from capture.packets.files import STANDARD_INPUT, Progress
@@ -49,7 +49,7 @@ def open_eve(
         _check_folder(source, path, named == FOLLOW)
         # What is told of a flow before and after a restart is of the same one.
         observation = replace(observe_live(node, str(path), started), identity=f"{node}/{path}")
-        return observation, [EveFollower(observation, path, settings.eve.positions)]
+        return observation, [followed_events(observation, path, settings.eve.positions)]
     if not named or "://" in named:
         raise TaplineError(f"{source} names nothing to read: {_HELP}")
     try:

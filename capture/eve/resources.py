@@ -64,22 +64,26 @@ def dns_of(_event: Event, part: DnsPart) -> list[Told]:
     if part.queries:
         name, kind = part.queries[0].rrname, part.queries[0].rrtype
     operation = _OPERATIONS.get(part.opcode)
+    answers = [] if is_question else _answers(part)[:_MOST]
+    said, addresses = [], []
+    for _, found, data in answers:
+        if data:
+            said.append(data)
+            if found in _ADDRESSES and is_address(data):
+                addresses.append(data)
+    label = f"query {kind}" if is_question else f"answer {kind} {part.rcode} {', '.join(said)}"
     dns = Dns(
         type="query" if is_question else "answer",
         message_id=part.id,
         query_name=name,
         query_type=kind,
+        response_code="" if is_question else part.rcode,
+        answers=answers,
+        resolved_ips=addresses,
         flags=_flags(part.aa, part.tc, part.rd, part.ra, part.z),
         truncated=part.tc,
         operation=str(part.opcode) if operation is None else operation,
     )
-    if is_question:
-        label = f"query {kind}"
-    else:
-        dns.response_code = part.rcode
-        dns.answers = answers = _answers(part)[:_MOST]
-        dns.resolved_ips = [data for _, kind, data in answers if kind in _ADDRESSES and is_address(data)]
-        label = f"answer {kind} {part.rcode} {', '.join([data for _, _, data in answers if data])}"
     return [Told("dns", name, label.rstrip()[:_LABEL_LIMIT], dns=dns)]
 
 

@@ -20,11 +20,13 @@ _COUNTERS: Final = (
     ("tcp", "ssn_memcap_drop"),
     ("tcp", "segment_memcap_drop"),
     ("tcp", "reassembly_gap"),
+    ("http", "memcap"),
+    ("ftp", "memcap"),
     ("detect", "alert"),
 )
 """Those that tell whether it sees and judges all there is; their readings only grow."""
 
-_GAUGES: Final = (("flow", "memuse"), ("tcp", "memuse"))
+_GAUGES: Final = (("flow", "memuse"), ("tcp", "memuse"), ("http", "memuse"))
 _UPTIME: Final = "uptime"
 
 

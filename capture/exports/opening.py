@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import stat
 import time
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 from capture.exports.source import ExportFile, ExportListener, Opening
 from capture.network.addresses import read_address
+from capture.packets.compressed import content_digest
 from capture.packets.files import Progress, check_readable
 from capture.settings import CaptureSettings
 from capture.source import Observation, Source, observe_file, observe_live
@@ -38,9 +39,6 @@ def open_exports(
     path = Path(rest)
     if not stat.S_ISREG(path.stat().st_mode):
         raise TaplineError(f"{rest} is no file: {usage}")
-    with path.open("rb") as file:
-        content = file_digest(file, "sha256").hexdigest()
-    observation = observe_file(
-        settings.node_name, f"{name}:{path.name}", sha256(f"{name}:{content}".encode()).hexdigest()
-    )
+    content = sha256(f"{name}:{content_digest(path)}".encode()).hexdigest()
+    observation = observe_file(settings.node_name, f"{name}:{path.name}", content)
     return observation, [ExportFile(observation, name, rest, opening, progress)]

@@ -26,6 +26,7 @@ _BURST: Final = 256
 
 _WAIT: Final = 0.2
 _HOUSEKEEPING: Final = 1.0
+_KEPT_EVERY: Final = 0.25
 _LAST_ROUNDS: Final = 200
 _KEPT: Final = 10_000
 _UDP_HEADER: Final = 8
@@ -45,7 +46,7 @@ class Intake(Protocol):
         """The kernel has lost so many."""
 
     def keep(self) -> None:
-        """Keep what should survive a restart; called about once a second."""
+        """Keep what should survive a restart; called some times a second."""
 
     def finish(self) -> None:
         """Nothing more comes."""
@@ -91,16 +92,19 @@ class ExportListener:
         self._stopping = True
 
     def _receive(self, listener: DatagramSocket, intake: Intake, selector: selectors.BaseSelector) -> None:
-        checked = time.monotonic()
+        checked = kept = time.monotonic()
         while not self._stopping:
             ready = selector.select(_WAIT)
             intake.at(_now())
             if ready:
                 self._take(listener, intake)
-            if time.monotonic() - checked > _HOUSEKEEPING:
-                checked = time.monotonic()
-                intake.drop(listener.lost())
+            now = time.monotonic()
+            if now - kept > _KEPT_EVERY:
+                kept = now
                 intake.keep()
+            if now - checked > _HOUSEKEEPING:
+                checked = now
+                intake.drop(listener.lost())
         for _ in range(_LAST_ROUNDS):
             if not self._take(listener, intake):
                 break

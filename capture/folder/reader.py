@@ -49,8 +49,10 @@ class Told(Protocol):
         """This file was read, whole or as far as the ``problem`` says."""
 
 
-Opening = Callable[[str, Progress], tuple[Observation, Sequence[Source]]]
-"""Opens the file of a path, as :func:`~capture.open.open_capture` does."""
+Opened = tuple[Observation, Sequence[Source]]
+
+Opening = Callable[[str, Progress], Sequence[Opened]]
+"""Opens the file of a path, as :func:`~capture.open.open_capture` does; what comes after that reads it once more."""
 
 
 class FolderReader:
@@ -137,7 +139,7 @@ class FolderReader:
                 why = f"{name} has grown since it was read, its rest is not: raise capture.folder.settled_seconds"
                 self._pass_over(file, "rejected-files.grown", why)
                 return
-            observation, sources = self._opening(name, self._told.progress(name))
+            opened = self._opening(name, self._told.progress(name))
         except OSError as error:
             self._told.forget(name)
             self._pass_over(file, "rejected-files.unreadable", f"cannot read {name}: {error.strerror}")
@@ -146,38 +148,46 @@ class FolderReader:
             self._told.forget(name)
             self._pass_over(file, "rejected-files.failed", str(error))
             return
-        if memory.has(observation.stream):
+        stream = opened[0][0].stream
+        if memory.has(stream):
             self._told.forget(name)
             self._count("twice")
             _log.info("%s holds what was read before", name)
-        elif not self._read(file, observation, sources):
+        elif not self._read(file, opened):
             return
-        memory.add(file.path.name, Finished(file.size, file.modified, observation.stream))
+        memory.add(file.path.name, Finished(file.size, file.modified, stream))
         self._leave(file)
 
-    def _read(self, file: File, observation: Observation, sources: Sequence[Source]) -> bool:
+    def _read(self, file: File, opened: Sequence[Opened]) -> bool:
         """True when Kafka has all that can be read of a file."""
         name = str(file.path)
-        node = self._node = CaptureNode(observation, sources, self._publisher)
-        if self._stopped.is_set():
-            return False
-        self._told.begin(name, node)
-        problem = ""
-        try:
-            node.run()
-        except PublishError:
-            raise
-        except CutShort as error:
-            self._count("cut-short")
-            problem = str(error)
-        except TaplineError as error:
-            if not self._stopped.is_set():
-                self._passed_over[file.path] = file
-                self._count("rejected-files.failed")
-                self._told.end(name, node, str(error))
-            return False
-        self._count("files")
-        self._told.end(name, node, problem)
+        cut_short = False
+        for number, (observation, sources) in enumerate(opened):
+            node = self._node = CaptureNode(observation, sources, self._publisher)
+            if self._stopped.is_set():
+                return False
+            if number:
+                self._told.progress(name)
+            self._told.begin(name, node)
+            problem = ""
+            try:
+                node.run()
+            except PublishError:
+                raise
+            except CutShort as error:
+                cut_short = True
+                problem = str(error)
+            except TaplineError as error:
+                if not self._stopped.is_set():
+                    self._passed_over[file.path] = file
+                    self._count("rejected-files.failed")
+                    self._told.end(name, node, str(error))
+                return False
+            if number == len(opened) - 1:
+                self._count("files")
+                if cut_short:
+                    self._count("cut-short")
+            self._told.end(name, node, problem)
         return True
 
     def _leave(self, file: File) -> None:

@@ -46,13 +46,13 @@ class Domain:
 
     __slots__ = ("applications", "boot_ms", "held", "held_bytes", "key", "rates", "sequence", "templates")
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, expected: int = -1) -> None:
         self.key = key
         self.templates: OrderedDict[int, Template] = OrderedDict()
         self.rates: dict[str, int] = {}
         self.applications: dict[bytes, str] = {}
         self.boot_ms = 0
-        self.sequence = Sequence()
+        self.sequence = Sequence(expected)
         self.held: deque[Held] = deque()
         self.held_bytes = 0
 
@@ -72,13 +72,17 @@ class Domains:
 
     ``count`` takes what was lost by that: templates and exporters ``evicted.…``, rates and names that were not learned
     (``unlearned``), data sets ``dropped.no-template``.
-    ``changed`` is True once something was learned that is worth keeping over a restart.
+    ``changed`` is True once something was learned that is worth keeping over a restart. ``expected`` knows of a domain
+    that is new here which sequence number comes next.
     """
 
-    def __init__(self, most: int, count: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, most: int, count: Callable[[str, int], None], expected: Callable[[Key], int] = lambda _: -1
+    ) -> None:
         self.changed = False
         self.most = most
         self._count = count
+        self._expected = expected
         self._domains: OrderedDict[Key, Domain] = OrderedDict()
         self._templates = 0
         self._learned = 0
@@ -93,7 +97,7 @@ class Domains:
         if domain is None:
             if len(self._domains) >= self.most:
                 self._evict()
-            domain = self._domains[key] = Domain(key)
+            domain = self._domains[key] = Domain(key, self._expected(key))
         else:
             self._domains.move_to_end(key)
         return domain

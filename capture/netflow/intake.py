@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from capture.exports.books import Books
+from capture.exports.sequences import KeptSequences
 from capture.exports.source import Datagram
 from capture.exports.windows import Windows
 from capture.netflow import NAME
-from capture.netflow.domains import Domain, Domains
+from capture.netflow.domains import Domain, Domains, Key
 from capture.netflow.errors import NetflowError
 from capture.netflow.flows import FlowMaker, Part
 from capture.netflow.layout import values_of
@@ -52,12 +53,14 @@ class NetflowIntake:
         sink: Sink,
         now: int,
         store: TemplateStore | None = None,
+        reached: KeptSequences | None = None,
     ) -> None:
         self._books = Books(observation, NAME, settings, sink, now)
         self._windows = Windows(sink, NAME, settings.wait_seconds * 1_000_000, now)
-        self._domains = Domains(settings.exporters, self._books.count)
+        self._domains = Domains(settings.exporters, self._books.count, self._expected)
         self._flows = FlowMaker(observation, self._windows, sink)
         self._store = store
+        self._reached = reached
         self._waiting: dict[tuple[Domain, Template], list[Part]] = {}
         self._records_waiting = 0
         if store is not None:
@@ -86,11 +89,22 @@ class NetflowIntake:
     def keep(self) -> None:
         if self._store is not None:
             self._store.keep(self._domains)
+        if self._reached is not None:
+            self._reached.keep(self._numbers())
 
     def finish(self) -> None:
         self._flush()
         self._domains.give_up()
         self._books.tell(self._windows)
+        if self._reached is not None:
+            self._reached.finish(self._numbers())
+
+    def _numbers(self) -> dict[str, int]:
+        """Which sequence number comes next of each domain."""
+        return {_named(domain.key): domain.sequence.expected for domain in self._domains}
+
+    def _expected(self, key: Key) -> int:
+        return -1 if self._reached is None else self._reached.expected(_named(key))
 
     def _message(self, message: Message, data: bytes, exporter: str, received: int) -> None:
         domain = self._domains.find((message.version, exporter, message.domain))
@@ -182,3 +196,8 @@ class NetflowIntake:
 
     def _reject(self, data: bytes, exporter: str, error: NetflowError) -> None:
         self._books.reject(data, exporter, error.reason, error.detail, self._windows)
+
+
+def _named(key: Key) -> str:
+    version, exporter, domain = key
+    return f"{version} {exporter} {domain}"

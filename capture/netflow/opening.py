@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from capture.exports.opening import open_exports
+from capture.exports.sequences import KeptSequences
 from capture.netflow import NAME
 from capture.netflow.intake import NetflowIntake
 from capture.netflow.store import TemplateStore
@@ -24,7 +25,10 @@ def open_netflow(
     def opening(observation: Observation, sink: Sink, now: int) -> NetflowIntake:
         # What a file holds comes to the same wherever it is read, so nothing from before has a part in it.
         folder = "" if observation.is_file else exports.templates_folder
-        store = TemplateStore(folder, observation.observation_point) if folder else None
-        return NetflowIntake(observation, exports, sink, now, store)
+        if not folder:
+            return NetflowIntake(observation, exports, sink, now)
+        point = observation.observation_point
+        reached = KeptSequences(folder, point, sink, exports.exporters)
+        return NetflowIntake(observation, exports, sink, now, TemplateStore(folder, point), reached)
 
     return open_exports(source, NAME, _PORT, settings, opening, progress)

@@ -31,16 +31,19 @@ _RESTART: Final = Step("restart")
 
 
 class Sequence:
-    """Follows the sequence numbers (32 bits, wrapping) of one exporter; what they count differs by protocol."""
+    """Follows the sequence numbers (32 bits, wrapping) of one exporter; what they count differs by protocol.
 
-    __slots__ = ("_expected",)
+    ``expected`` is the number of the next datagram, -1 where it is not known.
+    """
 
-    def __init__(self) -> None:
-        self._expected = -1
+    __slots__ = ("expected",)
+
+    def __init__(self, expected: int = -1) -> None:
+        self.expected = expected
 
     def follow(self, number: int, units: int | None) -> Step:
         """A datagram with this number has come, and with it so many units (``None``: not known)."""
-        expected = self._expected
+        expected = self.expected
         step = _NEXT
         if expected >= 0 and number != expected:
             ahead = (number - expected) % _WRAP
@@ -50,5 +53,5 @@ class Sequence:
                 return _REORDERED
             else:
                 step = _RESTART
-        self._expected = -1 if units is None else (number + units) % _WRAP
+        self.expected = -1 if units is None else (number + units) % _WRAP
         return step

@@ -113,9 +113,10 @@ class _Generation:
 class Relay:
     """Feeds tsharks with the stream of a descriptor and yields what they print; to be stopped with :meth:`stop`.
 
-    ``every`` is after how many packets tsharks are changed. ``fed`` are the packets so far. ``count`` is told how often
-    tsharks were changed (``tshark_changes``), how often one ended by itself and another went on with the packets after
-    (``tshark_crashes``), and how many packets it has perhaps not shown (``unshown``).
+    ``every`` is after how many packets tsharks are changed. ``fed`` are the packets so far. ``count`` is told how
+    often tsharks were changed (``tshark_changes``, also where there are other filters, see :meth:`show`), how often
+    one ended by itself and another went on with the packets after (``tshark_crashes``), and how many packets it has
+    perhaps not shown (``unshown``).
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Relay:
         self._pieces: list[Piece] = []
         self._ended = False
         self._generations: list[_Generation] = []
+        self._changes_now = False
 
     @property
     def cut_short(self) -> bool:
@@ -148,6 +150,11 @@ class Relay:
         """What the tsharks print, some at a time, and now and then nothing; until the stream has ended."""
         while not self._ended or self._pieces or self._generations:
             yield self._turn()
+
+    def show(self, display_filters: Sequence[str]) -> None:
+        """Have the packets from here on looked at by these filters, in place of those before."""
+        self._filters = display_filters
+        self._changes_now = bool(self._generations)
 
     def end(self) -> None:
         """Read no more; what was read is still shown."""
@@ -227,6 +234,12 @@ class Relay:
             number = self.fed + 1
             if not self._generations:
                 self._begin(number)
+            elif self._changes_now and len(self._generations) == 1:
+                self._changes_now = False
+                self._begin(number)
+            elif self._changes_now and number > self._generations[-1].shown_from:
+                # The one before has not said all yet.
+                return
             last = self._generations[-1]
             changes = last.shown_from + self._every
             if number == changes - self._overlap:

@@ -165,10 +165,15 @@ class PacketSource:
         """What the tsharks print of a stream, in which they are changed."""
         every = self._settings.packet_scripts.packets_per_tshark
         count = partial(sink.count, NAME)
-        relay = Relay(descriptor, self._scripts.display_filters, partial(Dissector, program), every, count)
+        filters = self._scripts.display_filters
+        relay = Relay(descriptor, filters, partial(Dissector, program), every, count)
         try:
             for printed in relay.lines():
                 yield printed
+                if self._scripts.display_filters != filters:
+                    # Scripts were loaded again.
+                    filters = self._scripts.display_filters
+                    relay.show(filters)
                 if self._stopped.is_set() and not self._live:
                     relay.end()
         except TaplineError as error:

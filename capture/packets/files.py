@@ -14,6 +14,7 @@ from pathlib import Path
 from struct import Struct, error
 from typing import Final, Self
 
+from capture.packets.compressed import MAGICS, DamagedError, head_of, reader_of
 from topics.errors import TaplineError
 
 Packet = tuple[int, int, int, bytes, int, int]
@@ -51,8 +52,8 @@ class PacketFile:
     """The packets of a capture file, a FIFO or standard input (``-``).
 
     Use as a context manager, then iterate :meth:`packets`. ``stopped`` is asked while waiting for a
-    stream. When the input ends inside a packet or is damaged, what came before is delivered and
-    ``problem`` says it in one line.
+    stream. A file may be compressed with gzip or zstd. When the input ends inside a packet or is damaged, what
+    came before is delivered and ``problem`` says it in one line. ``read`` is how many of its bytes were read.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class PacketFile:
         self._stopped = stopped
         self._progress = progress
         self._descriptor = -1
+        self._unpack: Callable[[int], bytes] | None = None
+        self._broken = ""
         self._waits = False
         self._buffer = b""
         self._offset = 0
@@ -79,6 +82,8 @@ class PacketFile:
         except OSError as problem:
             raise TaplineError(f"cannot read {self.name}: {problem.strerror}") from problem
         self._waits = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        if not self._waits and os.pread(self._descriptor, 4, 0).startswith(MAGICS):
+            self._unpack = reader_of(os.fdopen(self._descriptor, "rb", closefd=False))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,16 +191,28 @@ class PacketFile:
         if self._stopped():
             return b""
         try:
-            chunk = os.read(self._descriptor, size)
+            chunk = os.read(self._descriptor, size) if self._unpack is None else self._unpacked(size)
         except OSError as problem:
             raise TaplineError(f"cannot read on in {self.name}: {problem.strerror}") from problem
-        self.read += len(chunk)
+        if self._unpack is None:
+            self.read += len(chunk)
+        else:
+            self.read = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         if self._progress is not None:
             self._progress(self.read)
         return chunk
 
+    def _unpacked(self, size: int) -> bytes:
+        """What comes next of what was compressed; nothing more from where it is damaged."""
+        assert self._unpack is not None
+        try:
+            return b"" if self._broken else self._unpack(size)
+        except DamagedError as problem:
+            self._broken = str(problem) or "it is damaged"
+            return b""
+
     def _ended(self) -> None:
-        if self._offset < len(self._buffer) and not self._stopped():
+        if (self._offset < len(self._buffer) or self._broken) and not self._stopped():
             self.problem = (
                 f"{self.name} is cut short after {_packets(self._count)}: what could be read was used; "
                 "record or copy it again for the rest"
@@ -220,6 +237,8 @@ def check_readable(path: str) -> None:
             return
         with Path(path).open("rb") as file:
             head = file.read(8)
+        if head.startswith(MAGICS):
+            head = head_of(Path(path), 8) or head
     except FileNotFoundError as problem:
         raise TaplineError(f"{path} does not exist: check the path") from problem
     except PermissionError as problem:

@@ -6,8 +6,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from capture.eve.ends import NAMES
 from capture.exports.books import Books
+from capture.exports.sequences import KeptSequences
 from capture.exports.source import Datagram
 from capture.exports.windows import Windows
 from capture.netflow.sequence import Sequence as Numbers
@@ -24,9 +27,10 @@ from capture.sflow.datagram import (
 )
 from capture.sflow.packets import sampled_packet
 from capture.source import Observation, Sink
+from capture.whole_flow import whole_flow
 from topics.catalog import FLOW, METRIC
 from topics.partitions import digest
-from topics.records import Flow, Metric
+from topics.records import Metric
 
 _MOST_RATE: Final = 1 << 24
 _MOST_LENGTH: Final = 1 << 18
@@ -42,12 +46,20 @@ class SflowIntake:
     sFlow sends what it sees at once, so that a sample's time is that at which its datagram came.
     """
 
-    def __init__(self, observation: Observation, settings: FlowExportSettings, sink: Sink, now: int) -> None:
+    def __init__(
+        self,
+        observation: Observation,
+        settings: FlowExportSettings,
+        sink: Sink,
+        now: int,
+        reached: KeptSequences | None = None,
+    ) -> None:
         self._observation = observation
         self._sink = sink
         self._books = Books(observation, NAME, settings, sink, now)
         self._windows = Windows(sink, NAME, settings.wait_seconds * 1_000_000, now)
         self._most = settings.exporters
+        self._reached = reached
         self._sequences: OrderedDict[tuple[str, int], Numbers] = OrderedDict()
         self._drops: OrderedDict[tuple[str, int, int], int] = OrderedDict()
         self._prefix = digest(observation.identity, NAME)[:20]
@@ -75,10 +87,17 @@ class SflowIntake:
         self._books.drop(datagrams)
 
     def keep(self) -> None:
-        """Nothing outlasts the process: sFlow has no templates."""
+        if self._reached is not None:
+            self._reached.keep(self._expected())
 
     def finish(self) -> None:
         self._books.tell(self._windows)
+        if self._reached is not None:
+            self._reached.finish(self._expected())
+
+    def _expected(self) -> dict[str, int]:
+        """Which sequence number comes next of each agent's part."""
+        return {_named(key): numbers.expected for key, numbers in self._sequences.items()}
 
     def _samples(self, head: Head, data: bytes) -> None:
         flows = 0
@@ -109,40 +128,46 @@ class SflowIntake:
         self._number += 1
         record_id = f"{self._prefix}{self._number:012x}"
         time, octets = self._windows.reached, packet.length * rate
-        flow = Flow(
-            id=record_id,
-            time=time,
-            node=self._observation.node,
-            observation_point=self._observation.observation_point,
-            community_id=packet.community_id,
-            source_ip=packet.source_ip,
-            destination_ip=packet.destination_ip,
-            source_port=packet.source_port,
-            destination_port=packet.destination_port,
-            transport=NAMES.get(packet.protocol) or f"protocol-{packet.protocol}",
-            protocol_number=packet.protocol,
-            vlan_id=packet.vlan,
-            record="final",
-            flow_id=record_id,
-            start=time,
-            end=time,
-            ip_version=packet.version,
-            source_mac=packet.source_mac,
-            destination_mac=packet.destination_mac,
-            tunnel=packet.tunnel,
-            tunnel_source_ip=packet.tunnel_source_ip,
-            tunnel_destination_ip=packet.tunnel_destination_ip,
-            tunnel_id=packet.tunnel_id,
-            tcp_flags_source=packet.tcp_flags,
-            delta_source_bytes=octets,
-            delta_source_packets=rate,
-            total_source_bytes=octets,
-            total_source_packets=rate,
-            exporter_ip=head.agent,
-            input_interface=sample.input,
-            output_interface=sample.output,
-            sampling_rate=rate,
+        flow = whole_flow(
+            record_id,
+            time,
+            self._observation.node,
+            self._observation.observation_point,
+            packet.community_id,
+            packet.source_ip,
+            packet.destination_ip,
+            packet.source_port,
+            packet.destination_port,
+            NAMES.get(packet.protocol) or f"protocol-{packet.protocol}",
+            packet.protocol,
+            packet.vlan,
+            record_id,
+            time,
+            packet.version,
+            packet.source_mac,
+            packet.destination_mac,
+            "",
+            "",
+            "",
+            packet.tcp_flags,
+            0,
+            octets,
+            0,
+            rate,
+            0,
+            head.agent,
+            sample.input,
+            sample.output,
+            rate,
         )
+        if packet.tunnel:
+            flow = replace(
+                flow,
+                tunnel=packet.tunnel,
+                tunnel_source_ip=packet.tunnel_source_ip,
+                tunnel_destination_ip=packet.tunnel_destination_ip,
+                tunnel_id=packet.tunnel_id,
+            )
         self._sink.put(FLOW, flow.community_id, flow, self._windows.place(time))
         return True
 
@@ -177,7 +202,8 @@ class SflowIntake:
             if len(self._sequences) >= self._most:
                 self._sequences.popitem(last=False)
                 self._books.count("evicted.exporters")
-            numbers = self._sequences[key] = Numbers()
+            expected = -1 if self._reached is None else self._reached.expected(_named(key))
+            numbers = self._sequences[key] = Numbers(expected)
         else:
             self._sequences.move_to_end(key)
         step = numbers.follow(head.sequence, 1)
@@ -200,3 +226,8 @@ class SflowIntake:
         if 0 < more <= _MOST_RATE:
             self._books.count("drops", more)
             self._books.add(head.agent, "drops", more)
+
+
+def _named(key: tuple[str, int]) -> str:
+    agent, part = key
+    return f"{agent} {part}"

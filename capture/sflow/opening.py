@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from capture.exports.opening import open_exports
+from capture.exports.sequences import KeptSequences
 from capture.packets.files import Progress
 from capture.settings import CaptureSettings
 from capture.sflow import NAME
@@ -20,6 +21,9 @@ def open_sflow(
     """What ``sflow:udp://HOST:PORT`` or ``sflow:FILE`` stands for; :class:`TaplineError` when it is neither."""
 
     def opening(observation: Observation, sink: Sink, now: int) -> SflowIntake:
-        return SflowIntake(observation, settings.flow_exports, sink, now)
+        exports = settings.flow_exports
+        folder = "" if observation.is_file else exports.templates_folder
+        reached = KeptSequences(folder, observation.observation_point, sink, exports.exporters) if folder else None
+        return SflowIntake(observation, exports, sink, now, reached)
 
     return open_exports(source, NAME, _PORT, settings, opening, progress)

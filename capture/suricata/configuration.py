@@ -22,6 +22,10 @@ _STATISTICS_SECONDS: Final = 10
 _RING_PACKETS: Final = 10_000
 """How many packets the kernel keeps for each thread while Suricata is behind."""
 
+_HTTP_MEMORY: Final = "512mb"
+_FTP_MEMORY: Final = "64mb"
+"""What these may hold at once, which Suricata does not bound by itself, as it does flows, streams and fragments."""
+
 _TIMEOUTS: Final = {"default": (30, 300, 0), "tcp": (60, 600, 60), "udp": (30, 300, 0), "icmp": (30, 300, 0)}
 """Suricata's own: after how many seconds of silence a flow ends that is new, established, and closed."""
 
@@ -45,8 +49,8 @@ _PLAIN_TYPES: Final = (
 _TUNNELS: Final = ("teredo", "vxlan", "geneve")
 _ON_PORTS: Final = {"dp": "53"}
 _SIMPLE: Final = (
-    "telnet", "mqtt", "krb5", "bittorrent-dht", "snmp", "ike", "dcerpc", "ftp", "rdp", "http2", "nfs", "tftp", "ntp",
-    "quic", "dhcp", "sip",
+    "telnet", "mqtt", "krb5", "bittorrent-dht", "snmp", "ike", "dcerpc", "rdp", "http2", "nfs", "tftp", "ntp", "quic",
+    "dhcp", "sip",
 )  # fmt: skip
 _PROTOCOLS: Final[dict[str, Any]] = {
     **{name: {"enabled": True} for name in _SIMPLE},
@@ -60,8 +64,10 @@ _PROTOCOLS: Final[dict[str, Any]] = {
         "mime": {"decode-mime": True, "decode-base64": True, "decode-quoted-printable": True},
     },
     "imap": {"enabled": "detection-only"},
+    "ftp": {"enabled": True, "memcap": _FTP_MEMORY},
     "http": {
         "enabled": True,
+        "memcap": _HTTP_MEMORY,
         # A body is hashed to its end, however long it is.
         "libhtp": {"default-config": {"personality": "IDS", "request-body-limit": 0, "response-body-limit": 0}},
     },

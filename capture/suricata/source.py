@@ -16,6 +16,7 @@ from capture.eve.errors import EveError
 from capture.eve.events import StatsEvent
 from capture.eve.intake import PUBLISHED, Intake
 from capture.eve.lines import LONGEST, Lines
+from capture.packets.compressed import is_compressed, unpack
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink
 from capture.suricata import NAME, news
@@ -81,7 +82,12 @@ class SuricataSource:
     def _read_whole(self, sink: Sink, folder: Path) -> None:
         """Read a file to its end, then put what it holds."""
         name = self._observation.observation_point
-        code, said = self._run_to_end(self._input, folder)
+        path = Path(self._input)
+        if is_compressed(path):
+            # Suricata reads none.
+            path = folder / "unpacked"
+            unpack(Path(self._input), path)
+        code, said = self._run_to_end(str(path), folder)
         if self._stopped.is_set():
             return
         self._tell_rules(sink, said)

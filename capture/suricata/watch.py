@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from capture.eve.decoder import Made
 from capture.eve.events import StatsEvent
-from capture.source import LIVE, Observation, Sink
+from capture.source import LIVE, Made, Observation, Sink
 from capture.suricata import NAME
 from topics.catalog import FLOW, METRIC, Topic
 from topics.partitions import digest

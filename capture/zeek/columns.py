@@ -38,6 +38,12 @@ class Columns:
         self._unset = "-"
         self._names: list[str] = []
         self._wanted: dict[type[Struct], _Wanted] = {}
+        self._said: dict[str, str] = {}
+
+    @property
+    def header(self) -> list[str]:
+        """The lines of the header so far, as far as they say how to read those after them."""
+        return list(self._said.values())
 
     def take(self, line: str) -> None:
         """Take a line of the header; :class:`ZeekError` when it cannot be."""
@@ -59,6 +65,9 @@ class Columns:
                 self.path = value
             case "#fields":
                 self._fields(value.split(self._separator))
+            case _:
+                return
+        self._said[name] = line
 
     def read(self, line: str, kind: type[T]) -> T:
         """A line as one of this kind; :class:`ZeekError` when it is none."""

@@ -96,8 +96,8 @@ class ZeekDecoder:
         if not ends:
             raise _nobody()
         self._joins.connection(line.uid, ends)
-        common = self._common(placed, placed.end, ends)
-        record = flow_of(line, common, self._flow_id(line.uid) or placed.identity, placed.start, placed.end)
+        flow_id = self._flow_id(line.uid) or placed.identity
+        record = flow_of(line, self._observation, placed.identity, ends, flow_id, placed.start, placed.end)
         yield FLOW, record.community_id, record
 
     def _dns(self, line: DnsLine, placed: Placed) -> Iterator[Made]:

@@ -8,8 +8,8 @@ class ZeekError(ValueError):
 
     Reasons: ``zeek-json`` (no JSON object), ``zeek-type`` (a field is missing or of another type), ``zeek-fields``
     (more or fewer than the header names), ``zeek-header`` (a header that cannot be), ``zeek-no-header`` (no fields
-    have been named before it), ``zeek-path`` (it is not said which log it is of), ``zeek-time``, ``zeek-address``
-    and ``zeek-long`` (longer than a line may be).
+    have been named before it), ``zeek-path`` (it is not said which log it is of), ``zeek-time``, ``zeek-address``,
+    ``zeek-long`` (longer than a line may be) and ``zeek-half`` (a log that was rotated ends in the middle of it).
     """
 
     def __init__(self, reason: str, detail: str) -> None:

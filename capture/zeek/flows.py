@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
+from capture.source import Observation
+from capture.whole_flow import whole_flow
 from capture.zeek.logs import Conn
 from topics.records import Flow
 
@@ -36,42 +38,49 @@ _BY_PORT: Final = {5353: "MDNS", 5355: "LLMNR", 137: "NetBIOS"}
 """Names beside DNS that Zeek calls ``dns`` as well."""
 
 
-def flow_of(line: Conn, common: dict[str, Any], flow_id: str, start: int, end: int) -> Flow:
+def flow_of(
+    line: Conn, observation: Observation, identity: str, ends: dict[str, Any], flow_id: str, start: int, end: int
+) -> Flow:
     """The final record of a connection: Zeek tells of it once, when it is over.
 
     Bytes are the lengths of its IP packets, without the link layer. Where Zeek was told not to count packets, they are
     what the payload was.
     """
-    tcp = common["transport"] == "tcp"
+    tcp = ends["transport"] == "tcp"
     state = _STATES.get(line.conn_state, "") if tcp else ""
     source_bytes = line.orig_ip_bytes or line.orig_bytes
     destination_bytes = line.resp_ip_bytes or line.resp_bytes
     source_flags, destination_flags = _flags(line.history) if tcp else (0, 0)
-    return Flow(
-        **common,
-        record="final",
-        flow_id=flow_id,
-        start=start,
-        end=end,
-        ip_version=6 if ":" in common["source_ip"] else 4,
-        source_mac=line.orig_l2_addr,
-        destination_mac=line.resp_l2_addr,
-        application=application(line.service, line.resp_p),
-        state=state,
-        end_reason="end" if state in _OVER else "idle",
-        tcp_flags_source=source_flags,
-        tcp_flags_destination=destination_flags,
-        delta_source_bytes=source_bytes,
-        delta_destination_bytes=destination_bytes,
-        delta_source_packets=line.orig_pkts,
-        delta_destination_packets=line.resp_pkts,
-        total_source_bytes=source_bytes,
-        total_destination_bytes=destination_bytes,
-        total_source_packets=line.orig_pkts,
-        total_destination_packets=line.resp_pkts,
+    return whole_flow(
+        identity,
+        end,
+        observation.node,
+        observation.observation_point,
+        ends["community_id"],
+        ends["source_ip"],
+        ends["destination_ip"],
+        ends["source_port"],
+        ends["destination_port"],
+        ends["transport"],
+        ends["protocol_number"],
+        ends["vlan_id"],
+        flow_id,
+        start,
+        6 if ":" in ends["source_ip"] else 4,
+        line.orig_l2_addr,
+        line.resp_l2_addr,
+        application(line.service, line.resp_p),
+        state,
+        "end" if state in _OVER else "idle",
+        source_flags,
+        destination_flags,
+        source_bytes,
+        destination_bytes,
+        line.orig_pkts,
+        line.resp_pkts,
         # Zeek takes those of TCP from sequence numbers, which a stray segment makes gigabytes.
-        total_source_payload_bytes=min(line.orig_bytes, source_bytes),
-        total_destination_payload_bytes=min(line.resp_bytes, destination_bytes),
+        source_payload_bytes=min(line.orig_bytes, source_bytes),
+        destination_payload_bytes=min(line.resp_bytes, destination_bytes),
     )
 
 

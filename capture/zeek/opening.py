@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from capture.packets.files import Progress
 from capture.settings import CaptureSettings
-from capture.source import Observation, Source, observe_file
+from capture.source import Observation, Source, observe_file, observe_live
 from capture.zeek import SCHEME
+from capture.zeek.following import followed_logs
 from capture.zeek.reading import LogFile, is_log
 from capture.zeek.source import ZeekLogs
 from topics.errors import TaplineError
 
 _DAY: Final = 24 * 60 * 60 * 1_000_000
 _HELP: Final = "name a log of Zeek, or a folder of them"
+_FOLLOW: Final = "follow:"
 
 
 def open_zeek(
     source: str, settings: CaptureSettings, progress: Progress | None = None
 ) -> tuple[Observation, list[Source]]:
-    """What ``zeek:FILE`` or ``zeek:FOLDER`` stands for; :class:`TaplineError` when there is no log.
+    """What ``zeek:FILE``, ``zeek:FOLDER`` or ``zeek:follow:`` and one of these stands for.
 
-    The stream is named by the content: of a folder by that of its logs, whatever they are called.
+    The stream is named by the content: of a folder by that of its logs, whatever they are called; what is followed is
+    live. :class:`TaplineError` when there is no log, or no place where one may come to be.
     """
-    path = Path(source.removeprefix(SCHEME))
-    if not source.removeprefix(SCHEME):
+    named = source.removeprefix(SCHEME)
+    if named.startswith(_FOLLOW):
+        return _open_followed(source, named.removeprefix(_FOLLOW), settings)
+    path = Path(named)
+    if not named:
         raise TaplineError(f"{source} names nothing to read: {_HELP}")
     ignored: list[tuple[str, str]] = []
     try:
@@ -42,6 +51,18 @@ def open_zeek(
     observation = observe_file(settings.node_name, path.resolve().name, content)
     timed = [(_first_time(log), log) for log in logs]
     return observation, [ZeekLogs(observation, timed, ignored, written, progress)]
+
+
+def _open_followed(source: str, named: str, settings: CaptureSettings) -> tuple[Observation, list[Source]]:
+    if not named:
+        raise TaplineError(f"{source} names nothing to read: {_HELP}")
+    path = Path(named).absolute()
+    if not path.parent.is_dir():
+        raise TaplineError(f"{path.parent} does not exist: make the folder, or check the path")
+    node = settings.node_name
+    # What is told of a connection before and after a restart is of the same one.
+    observation = replace(observe_live(node, str(path), time.time_ns() // 1000), identity=f"{node}/{path}")
+    return observation, [followed_logs(observation, path, settings.zeek.positions)]
 
 
 def _logs(path: Path, ignored: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:

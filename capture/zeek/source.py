@@ -11,7 +11,8 @@ from capture.packets.files import Progress
 from capture.source import CutShort, Observation, Sink
 from capture.zeek import NAME
 from capture.zeek.intake import OTHER, Intake
-from capture.zeek.reading import LogFile, Read
+from capture.zeek.lines import Read
+from capture.zeek.reading import LogFile
 
 _TOLD_EVERY: Final = 10_000
 _TOLD_OF_FILES: Final = ("lines", "bytes", "headers", "empty", "not-utf-8")

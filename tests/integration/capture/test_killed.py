@@ -9,10 +9,12 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -31,10 +33,11 @@ from tests.integration.commands.conftest import CommandLine
 from tests.unit.capture.sinks import ScriptedSource
 from tests.unit.capture_collectors.test_collectors import GOFLOW2
 from tests.unit.capture_eve.made import anomaly
+from tests.unit.capture_zeek.made import CONN
 from tests.waiting import wait_for
 from topics import admin
 from topics.catalog import DEAD, DOCUMENT, FLOW, Topic
-from topics.records import Document
+from topics.records import Document, Flow, Record
 from topics.settings import KafkaSettings
 from workers.windows.ledger import Ledger
 
@@ -60,6 +63,7 @@ def tapline(settings: KafkaSettings, tmp_path: Path) -> CommandLine:
             "TAPLINE_KAFKA__PARTITIONS": str(PARTITIONS),
             "TAPLINE_CAPTURE__NODE": "node",
             "TAPLINE_CAPTURE__EVE__POSITIONS": str(tmp_path / "positions"),
+            "TAPLINE_CAPTURE__ZEEK__POSITIONS": str(tmp_path / "positions"),
         },
     )
 
@@ -119,7 +123,7 @@ def test_a_followed_file_is_published_once_over_kills(
         return len(records_of(settings, DOCUMENT)) >= lines
 
     def is_kept(offset: int) -> bool:
-        return any(json.loads(file.read_text())["offset"] == offset for file in positions.glob("*.json"))
+        return any(json.loads(file.read_text())["files"][0]["offset"] == offset for file in positions.glob("*.json"))
 
     for _ in range(3):
         with tapline.running("capture", source, "--json") as process:
@@ -145,23 +149,52 @@ def test_a_followed_file_is_published_once_over_kills(
     assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
 
 
+def connection(number: int) -> bytes:
+    """The ``number``-th line of a log of Zeek, which becomes a flow."""
+    address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    row = CONN | {"ts": time.time() - 3600 + number / 1000, "uid": f"C{number}", "id.orig_h": address}
+    return json.dumps(row).encode() + b"\n"
+
+
+def number_of_event(record: Document) -> int:
+    return int(json.loads(record.text)["anomaly"]["number"])
+
+
+def number_of_connection(record: Flow) -> int:
+    return int.from_bytes(ip_address(record.source_ip).packed[1:])
+
+
 @pytest.mark.kill
+@pytest.mark.parametrize(
+    ("followed", "named", "line", "topic", "number_of"),
+    [
+        ("eve:follow:eve.json", "eve.json", anomaly, DOCUMENT, number_of_event),
+        ("zeek:follow:.", "conn.log", connection, FLOW, number_of_connection),
+    ],
+    ids=["eve", "zeek"],
+)
 def test_a_followed_file_is_published_once_over_kills_at_any_moment(
-    settings: KafkaSettings, tapline: CommandLine, tmp_path: Path
+    settings: KafkaSettings,
+    tapline: CommandLine,
+    tmp_path: Path,
+    followed: str,
+    named: str,
+    line: Callable[[int], bytes],
+    topic: Topic,
+    number_of: Callable[[Record], int],
 ) -> None:
-    path, over, lines = tmp_path / "eve.json", threading.Event(), 0
-    source = f"eve:follow:{path}"
+    path, over, lines = tmp_path / named, threading.Event(), 0
 
     def write() -> None:
         nonlocal lines
         while not over.wait(0.05):
             with path.open("ab") as file:
                 for number in range(lines, lines + 200):
-                    file.write(anomaly(number))
+                    file.write(line(number))
             lines += 200
             # What was rotated before anybody began to follow the file is not read.
             if lines % 10_000 == 0 and any((tmp_path / "positions").glob("*.json")):
-                path.rename(path.with_name(f"eve.json.{lines}"))
+                path.rename(path.with_name(f"{named}.{lines}"))
 
     path.touch()
     writer = threading.Thread(target=write)
@@ -169,7 +202,7 @@ def test_a_followed_file_is_published_once_over_kills_at_any_moment(
     try:
         draw = random.Random()
         for _ in range(6):
-            with tapline.running("capture", source, "--json") as process:
+            with tapline.running("capture", followed, "--json") as process:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(draw.uniform(1.5, 5))
                 process.kill()
@@ -177,12 +210,12 @@ def test_a_followed_file_is_published_once_over_kills_at_any_moment(
     finally:
         over.set()
         writer.join()
-    with tapline.running("capture", source, "--json") as process:
-        wait_for(lambda: len(records_of(settings, DOCUMENT)) >= lines, "all lines", seconds=60, every=0.5)
+    with tapline.running("capture", followed, "--json") as process:
+        wait_for(lambda: len(records_of(settings, topic)) >= lines, "all lines", seconds=60, every=0.5)
         stop(process)
-    records = records_of(settings, DOCUMENT)
-    assert sorted(json.loads(record.text)["anomaly"]["number"] for record in records) == list(range(lines))
-    assert counted_by_workers(settings, DOCUMENT) == Counter(received=lines)
+    records = records_of(settings, topic)
+    assert sorted(map(number_of, records)) == list(range(lines))
+    assert counted_by_workers(settings, topic) == Counter(received=lines)
 
 
 def test_a_node_that_is_started_again_within_its_window_counts(settings: KafkaSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import socket
 import subprocess
@@ -18,40 +19,59 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from capture.settings import CaptureSettings
 from tapline.services.ports import free_port
 from tests.integration.capture.test_killed import counted_by_workers, records_of, stop
-from tests.integration.capture.test_live_engines import DEMO, HERE, SECONDS, carried, needs_tcpreplay, replay
+from tests.integration.capture.test_live_engines import (
+    DEMO,
+    HERE,
+    SECONDS,
+    THERE,
+    carried,
+    named,
+    needs_suricata,
+    needs_tcpreplay,
+    needs_tshark,
+    read,
+    replay,
+)
 from tests.integration.capture.test_publishing import received
 from tests.integration.commands.conftest import CommandLine
-from tests.namespaces import cable, captures, needs_networks, own_network
+from tests.namespaces import cable, captures, needs_networks, own_network, sending
+from tests.unit.capture.wire import udp
+from tests.unit.capture_tshark.conversations import dns_query
 from tests.waiting import wait_for
 from topics import admin
-from topics.catalog import DOCUMENT, FLOW, Topic
+from topics.catalog import DOCUMENT, FLOW, METRIC, RESOURCE, Topic
+from topics.records import Metric, Record
 from topics.settings import KafkaSettings
 
 pytestmark = pytest.mark.kill
 PARTITIONS = 2
 NEW_NETWORK = 0x40000000
 _NODE = """
-import ctypes, os, sys, threading, msgspec
+import ctypes, json, os, sys, threading, msgspec
 from capture.node import CaptureNode
 from capture.open import open_capture
 from capture.publisher import KafkaPublisher
 from capture.settings import CaptureSettings
+from capture.suricata import configuration
 from topics.settings import KafkaSettings
 
+# What Suricata has counted is told every second.
+configuration._STATISTICS_SECONDS = 1
 network = os.open(sys.argv[2], os.O_RDONLY)
 with KafkaPublisher(msgspec.json.decode(sys.argv[1], type=KafkaSettings), live=True) as publisher:
     if ctypes.CDLL(None).setns(network, 0x40000000):
         raise SystemExit("the network cannot be entered")
-    observation, sources = open_capture(sys.argv[3], CaptureSettings(node="node", depth="light"))
+    settings = msgspec.json.decode(sys.argv[4], type=CaptureSettings)
+    observation, sources = open_capture(sys.argv[3], settings)
     node = CaptureNode(observation, sources, publisher)
     # Only what the publisher has connected before reaches Kafka from here.
     node._find_place = lambda: None
     threading.Thread(target=lambda: (sys.stdin.read(), node.stop()), daemon=True).start()
     node.run()
-    ignored = sum(many for (_, name), many in node.counts.items() if "ignored." in name)
-    print(node.counts["nfstream", "packets"], ignored)
+    print(json.dumps({f"{source}.{counter}": many for (source, counter), many in node.counts.items()}))
 """
 
 
@@ -130,7 +150,7 @@ def test_syslog(settings: KafkaSettings, tmp_path: Path) -> None:
 def network() -> Iterator[int]:
     """A network with a cable, as an open file, for as long as the block lasts."""
     with own_network():
-        cable(HERE, "cable1")
+        cable(HERE, THERE)
         opened = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         yield opened
@@ -152,39 +172,168 @@ def within(opened: int, what: Callable[[], T]) -> T:
         return pool.submit(run).result()
 
 
+class Cable:
+    """A node that captures at one end of a cable, in a network of its own, and is killed and started again."""
+
+    def __init__(self, network: int, settings: KafkaSettings, capture: CaptureSettings, sockets: int) -> None:
+        self._network = network
+        self._settings = settings
+        self._sockets = sockets
+        self._command = [
+            sys.executable, "-c", _NODE, msgspec.json.encode(settings).decode(), f"/proc/{os.getpid()}/fd/{network}",
+            HERE, msgspec.json.encode(capture).decode(),
+        ]  # fmt: skip
+
+    @contextmanager
+    def captured(self) -> Iterator[subprocess.Popen[str]]:
+        """A node that captures; it is killed at the end if it still runs."""
+        with subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                self.within(
+                    lambda: wait_for(lambda: captures() >= self._sockets, "the interface is captured", seconds=SECONDS)
+                )
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def within(self, what: Callable[[], T]) -> T:
+        """What is returned in the network of the cable."""
+        return within(self._network, what)
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """Kill the node alone; what it has started ends with it."""
+        process.kill()
+        process.wait()
+        self.within(lambda: wait_for(lambda: captures() == 0, "nobody captures any more", seconds=SECONDS))
+
+    def published(self, topic: Topic) -> dict[str, list[Record]]:
+        """What each run has published, the earlier one first."""
+        runs: dict[str, list[Record]] = {}
+        for _, envelope, records in received(self._settings, topic):
+            if not envelope.is_snapshot:
+                runs.setdefault(envelope.node, []).extend(records)
+        return dict(sorted(runs.items()))
+
+
+def stopped(process: subprocess.Popen[str]) -> Counter[str]:
+    """Stop a node in good order; what its sources have counted."""
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return Counter(json.loads(told))
+
+
+def lost(counts: Counter[str]) -> int:
+    return sum(many for counter, many in counts.items() if counter.endswith("dropped.kernel"))
+
+
+def assert_once(settings: KafkaSettings, topic: Topic) -> None:
+    """Nothing stands there twice; what the killed run sent counts, and is told as not announced."""
+    records = records_of(settings, topic)
+    assert len({record.id for record in records}) == len(records)
+    killed, after = sorted(by_run(settings, topic).items())
+    assert killed[1]["final"] == 0
+    assert after[1]["final"] == PARTITIONS
+    assert after[1]["sent"] == after[1]["announced"]
+    assert counted_by_workers(settings, topic) == Counter(received=len(records))
+
+
 @needs_networks
 @needs_tcpreplay
 def test_flows(settings: KafkaSettings) -> None:
     with network() as opened:
-        command = [sys.executable, "-c", _NODE, msgspec.json.encode(settings).decode()]
-        command += [f"/proc/{os.getpid()}/fd/{opened}", HERE]
-
-        def start() -> subprocess.Popen[str]:
-            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        with start() as killed:
-            within(opened, lambda: wait_for(captures, "the interface is captured", seconds=SECONDS))
-            within(opened, lambda: replay(DEMO))
+        wire = Cable(opened, settings, CaptureSettings(node="node", depth="light"), sockets=1)
+        with wire.captured() as process:
+            wire.within(lambda: replay(DEMO))
             # What has ended is published five seconds later.
             wait_for(lambda: records_of(settings, FLOW), "the first flows", seconds=SECONDS, every=0.2)
-            killed.kill()
-        with start() as process:
-            within(opened, lambda: wait_for(captures, "it is captured again", seconds=SECONDS))
-            published = len(records_of(settings, FLOW))
-            sent = within(opened, lambda: replay(DEMO))
+            wire.kill(process)
+        with wire.captured() as process:
+            sent = wire.within(lambda: replay(DEMO))
+            wait_for(lambda: len(wire.published(FLOW)) == 2, "flows of the next", seconds=SECONDS, every=0.2)
+            counts = stopped(process)
+    assert counts["nfstream.packets"] + lost(counts) == sent
+    _, of_last = wire.published(FLOW).values()
+    ignored = sum(many for counter, many in counts.items() if ".ignored." in counter)
+    assert carried(of_last) == counts["nfstream.packets"] - ignored
+    assert_once(settings, FLOW)
+
+
+@needs_networks
+@needs_tcpreplay
+@needs_tshark
+def test_tshark(settings: KafkaSettings) -> None:
+    capture = CaptureSettings(node="node", engine="tshark")
+    wanted = named(read(DEMO, capture))
+    with network() as opened:
+        wire = Cable(opened, settings, capture, sockets=2)
+        with wire.captured() as process:
+            wire.within(lambda: replay(DEMO, speed="--pps=3000"))
+            # The rest is still under way.
+            wait_for(lambda: records_of(settings, RESOURCE), "the first resources", seconds=SECONDS, every=0.2)
+            wire.kill(process)
+        with wire.captured() as process:
+            sent = wire.within(lambda: replay(DEMO, speed="--pps=3000"))
+
+            def is_told() -> bool:
+                runs = list(wire.published(RESOURCE).values())
+                return len(runs) == 2 and len(runs[1]) >= wanted.total()
+
+            wait_for(is_told, "the resources of the next", seconds=SECONDS, every=0.5)
+            counts = stopped(process)
+    assert counts["nfstream.packets"] + lost(counts) == sent
+    assert counts["tshark.missed.kernel"] == 0
+    killed, of_last = wire.published(RESOURCE).values()
+    assert named(of_last) == wanted
+    # A sum of what both runs have told would hold nothing more than was sent twice.
+    assert named(killed) <= wanted
+    assert_once(settings, RESOURCE)
+
+
+@needs_networks
+@needs_tcpreplay
+@needs_suricata
+def test_suricata(settings: KafkaSettings) -> None:
+    with network() as opened:
+        wire = Cable(opened, settings, CaptureSettings(node="node", flows="suricata"), sockets=1)
+
+        def until_it_listens(runs: int) -> int:
+            """Send queries of DNS until a run tells of one; how many. What comes while Suricata starts is discarded."""
+            probes = 0
+
+            def probe() -> None:
+                with sending(THERE) as sender:
+                    sender.send(udp("192.0.2.1", "192.0.2.53", 1024 + probes, 53, payload=dns_query("probe.example")))
+
+            def hears() -> bool:
+                nonlocal probes
+                wire.within(probe)
+                probes += 1
+                return len(wire.published(RESOURCE)) == runs
+
+            wait_for(hears, "Suricata listens", seconds=SECONDS, every=0.3)
+            return probes
+
+        def counted() -> int:
+            """The packets that the last run says it has read, or that the kernel dropped."""
+            last = list(wire.published(METRIC).values())[-1]
+            samples = [each.meters for each in last if isinstance(each, Metric) and each.group == "Capture"]
+            return round(sum(meters["packets"] + meters["dropped"] for meters in samples))
+
+        with wire.captured() as process:
+            until_it_listens(1)
+            wire.within(lambda: replay(DEMO))
             wait_for(
-                lambda: len(records_of(settings, FLOW)) > published, "flows of the next", seconds=SECONDS, every=0.2
+                lambda: len(records_of(settings, RESOURCE)) > 20, "the first resources", seconds=SECONDS, every=0.2
             )
-            told, _ = process.communicate(timeout=60)
-            assert process.returncode == 0
-    packets, ignored = map(int, told.split())
-    assert packets == sent
-    flows = records_of(settings, FLOW)
-    assert len({flow.id for flow in flows}) == len(flows)
-    killed_run, last_run = sorted(by_run(settings, FLOW).items())
-    assert killed_run[1]["final"] == 0
-    assert last_run[1]["final"] == PARTITIONS
-    assert last_run[1]["sent"] == last_run[1]["announced"]
-    of_last = [batch for _, envelope, batch in received(settings, FLOW) if envelope.node == last_run[0]]
-    assert carried([flow for batch in of_last for flow in batch]) == packets - ignored
-    assert counted_by_workers(settings, FLOW) == Counter(received=len(flows))
+            wire.kill(process)
+        with wire.captured() as process:
+            probes = until_it_listens(2)
+            sent = wire.within(lambda: replay(DEMO))
+            wait_for(lambda: counted() >= sent, "the packets are counted", seconds=SECONDS, every=0.5)
+            counts = stopped(process)
+    assert sent < counts["suricata.packets"] + lost(counts) <= sent + probes
+    assert counted() == counts["suricata.packets"] + lost(counts)
+    of_last = list(wire.published(FLOW).values())[-1]
+    assert 0 < carried(of_last) <= counts["suricata.packets"]
+    assert_once(settings, RESOURCE)

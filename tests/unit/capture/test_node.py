@@ -9,7 +9,7 @@ import pytest
 
 from capture.node import CaptureNode
 from capture.publisher import MAX_BYTES, PublishError
-from capture.source import CutShort, confirming, observe_file, observe_live, observe_stream
+from capture.source import CutShort, Settling, confirming, observe_file, observe_live, observe_stream
 from tests.unit.capture.sinks import KeepingPublisher, ScriptedSource
 from tests.waiting import wait_for
 from topics.catalog import CAPTURED, DOCUMENT, FLOW, METRIC
@@ -388,3 +388,48 @@ def test_where_nothing_can_be_read_back_nothing_is_confirmed():
     confirmed = []
     run(LIVE, lambda sink: [confirmed.append(confirming(sink))], publisher=KeepingPublisher())
     assert confirmed == [None]
+
+
+class Tracking(KeepingPublisher):
+    """A publisher that says what has arrived."""
+
+    marks = 0
+    arrives = False
+
+    def mark(self):
+        self.marks += 1
+        return self.marks
+
+    def arrived(self, mark):
+        return self.arrives and mark <= self.marks
+
+
+def test_who_asks_is_told_without_waiting_when_what_was_put_is_safe():
+    publisher = Tracking()
+    told = []
+
+    def script(sink):
+        assert isinstance(sink, Settling)
+        put_flows(sink, range(3), 0)
+        assert not publisher.batches
+        number = sink.send_all()
+        # All of it was sent, though its window goes on.
+        told.append(sum(len(message.records) for message in publisher.batches))
+        told.append(sink.is_safe(number))
+        publisher.arrives = True
+        told.append(sink.is_safe(number))
+
+    run(LIVE, script, publisher=publisher)
+    assert told == [3, False, True]
+    assert_announced_is_sent(publisher)
+
+
+def test_where_nobody_tracks_what_arrives_all_that_was_sent_is_safe():
+    told = []
+
+    def script(sink):
+        put_flows(sink, range(3), 0)
+        told.append(sink.is_safe(sink.send_all()))
+
+    run(LIVE, script, publisher=KeepingPublisher())
+    assert told == [True]

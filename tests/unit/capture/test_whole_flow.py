@@ -31,14 +31,18 @@ GIVEN = {
     "input_interface": 9,
     "output_interface": 10,
     "sampling_rate": 11,
+    "source_as_number": 16,
+    "destination_as_number": 17,
 }
 COUNTS = {"source_bytes": 12, "destination_bytes": 13, "source_packets": 14, "destination_packets": 15}
+PAYLOAD = {"source_payload_bytes": 18, "destination_payload_bytes": 19}
 
 
 def test_each_thing_told_is_in_the_field_of_its_name():
     totals = {f"{kind}_{name}": value for kind in ("delta", "total") for name, value in COUNTS.items()}
+    totals |= {f"total_{name}": value for name, value in PAYLOAD.items()}
     expected = Flow(id="id", time=5, record="final", **GIVEN, **totals)
-    assert whole_flow(identity="id", **GIVEN, **COUNTS) == expected
+    assert whole_flow(identity="id", **GIVEN, **COUNTS, **PAYLOAD) == expected
 
 
 def test_a_flow_that_no_exporter_told_of_has_none():

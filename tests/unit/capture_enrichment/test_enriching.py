@@ -15,7 +15,7 @@ from capture.enrichment.source import EnrichedSource, enriched
 from capture.enrichment.vendors import Vendors
 from capture.open import open_capture
 from capture.settings import CaptureSettings
-from capture.source import Sink
+from capture.source import Settling, Sink
 from tests.unit.capture.sinks import KeepingSink, ScriptedSource
 from topics.catalog import FLOW, RESOURCE
 from topics.errors import TaplineError
@@ -250,6 +250,26 @@ def test_everything_but_flows_passes_as_it_is() -> None:
     assert source.name == "x"
     source.stop()
     assert inner.stopped
+
+
+def test_whether_what_was_put_is_safe_is_asked_of_who_knows() -> None:
+    class Knowing(KeepingSink):
+        def send_all(self) -> int:
+            return 7
+
+        def is_safe(self, number: int) -> bool:
+            return number != 7
+
+    told: list[bool] = []
+
+    def run(sink: Sink) -> None:
+        assert isinstance(sink, Settling)
+        told.append(sink.is_safe(sink.send_all()))
+
+    (source,) = enriched([ScriptedSource("x", run)], EnrichmentSettings(local_networks=["10.0.0.0/8"]))
+    source.run(Knowing())
+    source.run(KeepingSink())
+    assert told == [False, True]
 
 
 def test_without_settings_nothing_stands_between() -> None:

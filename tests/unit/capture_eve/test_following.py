@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from capture.eve.following import EveFollower
+from capture.following.source import FollowedFiles
 from capture.open import open_capture
 from capture.settings import CaptureSettings, EveSettings
 from capture.source import LIVE, Places
@@ -33,10 +33,10 @@ class Log:
         self.written = 0
         self._settings = CaptureSettings(node="node", eve=EveSettings(positions=str(folder / "positions")))
 
-    def follower(self) -> EveFollower:
+    def follower(self) -> FollowedFiles:
         observation, (source,) = open_capture(f"eve:follow:{self.path}", self._settings)
         assert observation.stream == LIVE
-        assert isinstance(source, EveFollower)
+        assert isinstance(source, FollowedFiles)
         return source
 
     def write(self, count: int = 1) -> None:
@@ -298,7 +298,7 @@ def test_a_kill_while_the_lines_of_a_kill_are_read_again(log: Log, monkeypatch: 
         log.all_came()
     shutil.rmtree(positions)
     shutil.copytree(copy, positions)
-    monkeypatch.setattr("capture.eve.following._CHUNK", 300)
+    monkeypatch.setattr("capture.following.follower._CHUNK", 300)
     follower = log.follower()
     count = log.sink.count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from capture.folder.memory import Finished, Memory
 from capture.folder.opening import open_folder
@@ -20,8 +22,8 @@ from capture.open import open_capture
 from capture.packets.files import Progress
 from capture.publisher import PublishError
 from capture.settings import CaptureSettings
-from capture.source import Observation, Source
-from tests.unit.capture.sinks import KeepingPublisher
+from capture.source import Observation, Sink, Source
+from tests.unit.capture.sinks import KeepingPublisher, ScriptedSource
 from tests.unit.capture.wire import Frame, pcap, udp
 from tests.waiting import wait_for
 from topics.catalog import FLOW
@@ -116,8 +118,8 @@ class Folder:
         ]
 
 
-def light(name: str, progress: Progress) -> tuple[Observation, list[Source]]:
-    return open_capture(name, CaptureSettings(node="node", depth="light"), progress=progress)
+def light(name: str, progress: Progress) -> list[tuple[Observation, list[Source]]]:
+    return [open_capture(name, CaptureSettings(node="node", depth="light"), progress=progress)]
 
 
 @pytest.fixture
@@ -206,6 +208,52 @@ def test_names_of_unfinished_transfers_are_not_looked_at(folder: Folder) -> None
     assert folder.ports() == [2, 1]
 
 
+def test_a_file_that_was_compressed_is_read_and_not_twice(folder: Folder) -> None:
+    plain = folder.put("a.pcap", capture(1))
+    folder.put("b.pcap.gz", gzip.compress(capture(2)))
+    with folder.watched() as reader:
+        read(folder, 2)
+        # As a rotation does with what it keeps.
+        folder.put("a.pcap.gz", gzip.compress(plain.read_bytes()))
+        plain.unlink()
+        wait_for(lambda: reader.counts["twice"] == 1, "the compressed file is known")
+    assert sorted(folder.ports()) == [1, 2]
+    assert reader.counts == {"files": 2, "twice": 1}
+
+
+def test_what_reads_a_file_once_more_does_so_before_it_counts_as_read(folder: Folder) -> None:
+    """As packet scripts do, whose stream is another one."""
+    over = threading.Event()
+
+    class Again(ScriptedSource):
+        def stop(self) -> None:
+            over.set()
+
+    def again(_sink: Sink) -> None:
+        assert over.wait(60)
+
+    def opening(name: str, progress: Progress) -> list[tuple[Observation, list[Source]]]:
+        ((observation, sources),) = light(name, progress)
+        return [
+            (observation, sources),
+            (replace(observation, stream=f"{observation.stream}-again"), [Again("a", again)]),
+        ]
+
+    folder.put("a.pcap", capture(1))
+    reader = open_folder(f"folder:{folder.path}", folder.settings(), opening, folder.publisher, folder.told)
+    thread = threading.Thread(target=reader.run)
+    thread.start()
+    wait_for(lambda: len(folder.told.begun) == 2, "the file is read once more")
+    assert not reader.counts
+    reader.stop()
+    thread.join()
+    assert not reader.counts
+    # It is read again, wholly, and comes to the same.
+    with folder.watched() as reader:
+        counted(reader, "files")
+    assert len({record.id for each in folder.publisher.batches for record in each.records}) == 2
+
+
 def test_files_that_are_no_captures_are_counted_once_and_stop_nobody(
     folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -237,7 +285,7 @@ def test_a_file_that_is_gone_before_it_was_read_is_counted(folder: Folder) -> No
     for at, path in enumerate((first, second)):
         os.utime(path, (1000 + at, 1000 + at))
 
-    def opening(name: str, progress: Progress) -> tuple[Observation, list[Source]]:
+    def opening(name: str, progress: Progress) -> list[tuple[Observation, list[Source]]]:
         second.unlink(missing_ok=True)
         return light(name, progress)
 

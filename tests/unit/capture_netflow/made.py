@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 
+from capture.exports.sequences import KeptSequences
 from capture.exports.source import ExportListener
 from capture.netflow.intake import NetflowIntake
 from capture.netflow.opening import open_netflow
@@ -42,11 +43,14 @@ class Taken(KeepingSink):
 
 
 def intake(
-    sink: KeepingSink, settings: FlowExportSettings | None = None, store: TemplateStore | None = None
+    sink: KeepingSink,
+    settings: FlowExportSettings | None = None,
+    store: TemplateStore | None = None,
+    reached: KeptSequences | None = None,
 ) -> NetflowIntake:
     """An intake of a live source that begins now."""
     observation = observe_live("node", "netflow:udp://127.0.0.1:2055", NOW)
-    return NetflowIntake(observation, settings or FlowExportSettings(), sink, NOW, store)
+    return NetflowIntake(observation, settings or FlowExportSettings(), sink, NOW, store, reached)
 
 
 def take(*datagrams: bytes, exporter: str = EXPORTER, settings: FlowExportSettings | None = None) -> Taken:

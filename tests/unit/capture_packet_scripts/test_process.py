@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 
 import pytest
 
 from capture.packet_scripts.process import PacketProcess
 from capture.source import CutShort
 from tests.unit.capture.sinks import KeepingSink
+from tests.waiting import wait_for
 from topics.catalog import ALERT, METRIC
 from topics.errors import TaplineError
 
@@ -66,8 +66,7 @@ def test_it_ends_when_it_is_stopped() -> None:
     sink = KeepingSink()
     thread = threading.Thread(target=source.run, args=(sink,))
     thread.start()
-    while not sink.counts["here"] and thread.is_alive():
-        time.sleep(0.01)
+    wait_for(lambda: sink.counts["here"] or not thread.is_alive(), "a count")
     source.stop()
     thread.join()
     assert sink.counts["here"] == 1

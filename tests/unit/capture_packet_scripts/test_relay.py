@@ -103,6 +103,49 @@ def test_every_packet_is_shown_once_and_in_order(count: int, every: int) -> None
     assert all((len(each.fed) - 24) // each.packet_bytes <= most for each in made)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@given(st.integers(1, 400), st.integers(2, 90), st.lists(st.integers(1, 400), max_size=4))
+def test_other_filters_take_over_at_a_packet(count: int, every: int, changes: list[int]) -> None:
+    """Whenever they are changed, also while tsharks are, each packet is shown once by those that are in charge."""
+    stream = pcap([Frame(START + number, b"four") for number in range(count)])
+    made: list[Counting] = []
+    counted: Counter[str] = Counter()
+    left = sorted(changes)
+    found: list[tuple[str, int]] = []
+    with piped(stream) as reading:
+        relay = Relay(reading, ["filter 0"], partial(Counting, made), every, counting(counted))
+        try:
+            for some in relay.lines():
+                found += [(printed.display_filter, printed.number) for printed in some]
+                while left and relay.fed >= left[0]:
+                    relay.show([f"filter {left.pop(0)}"])
+        finally:
+            relay.stop()
+    assert [number for _, number in found] == list(range(1, count + 1))
+    assert relay.fed == count
+
+
+def test_filters_that_are_more_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capture.packet_scripts.relay._CHUNK", 24 + 20 * 10)
+    stream = pcap([Frame(START + number, b"four") for number in range(40)])
+    made: list[Counting] = []
+    shown: Counter[str] = Counter()
+    with piped(stream) as reading:
+        relay = Relay(reading, ["one"], partial(Counting, made), 1000, counting(Counter()))
+        try:
+            for some in relay.lines():
+                shown.update(printed.display_filter for printed in some)
+                if relay.fed == 10:
+                    relay.show(["one", "two"])
+                elif relay.fed > 20:
+                    relay.show([])
+        finally:
+            relay.stop()
+    assert relay.fed == 40
+    assert 10 < shown["one"] < 40
+    assert 0 < shown["two"] < 40
+
+
 @needs_tshark
 @pytest.mark.parametrize("form", [pcap, pcapng])
 def test_tsharks_are_changed_without_a_gap(form) -> None:

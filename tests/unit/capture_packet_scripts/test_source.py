@@ -20,6 +20,7 @@ from tests.unit.capture.sinks import KeepingSink
 from tests.unit.capture.test_live import allowed
 from tests.unit.capture.wire import Frame, pcap, udp
 from tests.unit.capture_packet_scripts.made import START, KeepingScripts, datagrams, needs_tshark
+from tests.waiting import wait_for
 from topics.errors import TaplineError
 from workers.scripting.scripts import load_classes, script_set
 from workers.settings import WorkersSettings
@@ -226,8 +227,7 @@ def test_no_tshark_is_left_behind(tmp_path) -> None:
     with fifo.open("wb") as output:
         output.write(pcap(datagrams(30)))
         output.flush()
-        while not scripts.seen and thread.is_alive():
-            time.sleep(0.01)
+        wait_for(lambda: scripts.seen or not thread.is_alive(), "a packet to be shown")
         source.stop()
         thread.join()
     children = subprocess.run(

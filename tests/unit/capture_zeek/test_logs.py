@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from capture.node import CaptureNode
 from capture.open import open_capture
 from capture.settings import CaptureSettings
+from capture.zeek.lines import LONGEST
 from capture.zeek.opening import open_zeek
-from capture.zeek.reading import LONGEST, LogFile
+from capture.zeek.reading import LogFile
 from tests.unit.capture.sinks import KeepingPublisher
 from tests.unit.capture_zeek.made import BEGAN, CONN, ENDS, Taken, columns_of, lines_of, read
 from topics.errors import TaplineError

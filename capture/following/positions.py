@@ -1,4 +1,4 @@
-"""How far a file that is followed was read, kept over restarts."""
+"""How far files that are followed were read, kept over restarts."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Position(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A place in a file: after ``lines`` lines, which have ``offset`` bytes.
 
     ``head`` is how many of its first bytes the SHA-256 ``beginning`` is of: a file keeps its beginning when it is
-    renamed, copied or compressed, and loses it when it is truncated. ``began`` is when its
-    first event was (epoch microseconds), 0 where its first line is none. ``places`` is where in the topics all that
-    comes of what is behind it stands, if it was published.
+    renamed, copied or compressed, and loses it when it is truncated. ``began`` is when the file was begun (epoch
+    microseconds), 0 where its beginning does not say. ``header`` are the lines before this place without which those
+    after it cannot be read.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Position(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     began: int = 0
     offset: int = 0
     lines: int = 0
-    places: Places = {}
+    header: list[str] = []
 
     @property
     def is_known(self) -> bool:
@@ -45,30 +45,44 @@ class Position(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return len(data) >= self.head and sha256(data[: self.head]).hexdigest() == self.beginning
 
 
+class Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far the files were read that one source follows.
+
+    ``path`` is what it follows, a file or a folder. ``places`` is where in the topics all that comes of what is behind
+    the positions stands, if it was published.
+    """
+
+    path: str
+    files: list[Position]
+    places: Places = {}
+
+
 class Positions:
-    """The file in a folder that holds the position of one path."""
+    """The file in a folder that holds the positions of what the source ``name`` follows."""
 
-    def __init__(self, folder: str, path: str) -> None:
+    def __init__(self, folder: str, name: str, path: str) -> None:
+        self._name = name
         self._path = path
-        self._file = Path(folder) / f"{digest('eve', path)}.json"
+        self._file = Path(folder) / f"{digest(name, path)}.json"
 
-    def load(self) -> Position | None:
+    def load(self) -> Kept | None:
         """What was saved last; None where nothing was. :class:`TaplineError` when it cannot be read."""
         try:
-            position = msgspec.json.decode(self._file.read_bytes(), type=Position)
+            kept = msgspec.json.decode(self._file.read_bytes(), type=Kept)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
             raise TaplineError(
                 f"{self._file} does not say how far {self._path} was read ({error}): remove it to read all there is"
             ) from error
-        return position if position.path == self._path else None
+        return kept if kept.path == self._path else None
 
-    def save(self, position: Position) -> None:
-        """Keep a position: the file holds it whole, or still the one before."""
+    def save(self, kept: Kept) -> None:
+        """Keep positions: the file holds them whole, or still those before."""
         try:
-            keep(self._file, msgspec.json.encode(position))
+            keep(self._file, msgspec.json.encode(kept))
         except OSError as error:
             raise TaplineError(
-                f"cannot keep how far {self._path} was read: {self._file}: {error.strerror}: set capture.eve.positions"
+                f"cannot keep how far {self._path} was read: {self._file}: {error.strerror}: "
+                f"set capture.{self._name}.positions"
             ) from error
