@@ -14,15 +14,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import multiprocessing
-import socket
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
 
 import msgspec
 from elasticsearch import Elasticsearch
@@ -30,11 +24,12 @@ from elasticsearch.helpers import streaming_bulk
 from msgspec.structs import replace
 
 from bench.flows import FIRST_WINDOW, made_flows
+from bench.stand_in import server_at
 from exporters.elasticsearch.bulk import Bulk, Taken, send
 from exporters.elasticsearch.connection import client, connect
 from exporters.elasticsearch.documents import data_stream, document
 from exporters.elasticsearch.settings import ElasticsearchSettings
-from exporters.elasticsearch.templates import setup
+from exporters.elasticsearch.setup import setup
 from topics.catalog import FLOW
 from topics.codec import Envelope, encode, open_message
 from topics.partitions import digest
@@ -93,61 +88,6 @@ def actions_of(flows: list[Flow]) -> list[dict[str, object]]:
     ]
 
 
-def stand_in(port: Connection) -> None:
-    """Answer bulk requests as Elasticsearch does when all is well, as far as the request asks for."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port.send(listening.getsockname()[1])
-        while True:
-            connection, _ = listening.accept()
-            with connection, connection.makefile("rb") as reader:
-                while request := reader.readline():
-                    length = 0
-                    while (header := reader.readline().lower()) not in (b"\r\n", b""):
-                        if header.startswith(b"content-length:"):
-                            length = int(header.partition(b":")[2])
-                    documents = reader.read(length).count(b"\n") // 2
-                    connection.sendall(_answer(documents, brief=b"filter_path" in request))
-
-
-def _answer(documents: int, *, brief: bool) -> bytes:
-    item: dict[str, object] = {"status": 201}
-    if not brief:
-        item = {
-            "_index": ".ds-logs-tapline.flow-bench-2026.01.01-000001",
-            "_id": "0" * 32,
-            "_version": 1,
-            "result": "created",
-            "_shards": {"total": 1, "successful": 1, "failed": 0},
-            "_seq_no": 123456,
-            "_primary_term": 1,
-            "status": 201,
-        }
-    whole: dict[str, object] = {"errors": False, "items": [{"create": item}] * documents}
-    body = json.dumps(whole if brief else {"took": 30} | whole, separators=(",", ":")).encode()
-    head = (
-        "HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n"
-        "content-type: application/vnd.elasticsearch+json;compatible-with=8\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-@contextmanager
-def server_at(url: str) -> Iterator[str]:
-    """The URL to send to: the one given, or that of the stand-in."""
-    if url:
-        yield url
-        return
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=stand_in, args=(there,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{here.recv()}"
-    finally:
-        process.terminate()
-        process.join()
-
-
 def main() -> int:
     """Measure and print; 1 when the bar is not kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -169,7 +109,6 @@ def main() -> int:
                 flows = [
                     replace(flow, id=digest("bench", began, run, side, number)) for number, flow in enumerate(flows)
                 ]
-                # The client holds the connection that the stand-in serves, one at a time.
                 # What the benchmark itself keeps is no business of the collections while it measures.
                 if side == "ours":
                     server, sent = client(settings), messages(flows)

@@ -2,8 +2,8 @@
 
 A process of its own captures; what it captures comes as fast as it is read (datagrams, lines) or as fast as tcpreplay
 sends (packets, through a cable in a network of its own, which needs root: `--pps` to send fewer). Files that are
-followed are rotated every 50 MB. Each process of the capture is told every minute, and its growth a minute as the
-slope of a line through all readings after the warm-up, which is a quarter of the time.
+followed are rotated every 50 MB. Of each process of the capture it is told what it holds after some minutes and at the
+end, and its growth a minute as the slope of a line through all readings of the second half.
 
     python -m bench.soak syslog netflow --minutes 10
     python -m bench.soak nfstream tshark suricata --minutes 10 --kafka 127.0.0.1:9092
@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import ctypes
 import itertools
+import json
 import os
 import random
 import socket
@@ -33,7 +34,7 @@ import psutil
 
 LIVE = ("nfstream", "tshark", "suricata", "suricata-alone")
 LISTENING = {"nfv9": "netflow", "ipfix": "netflow", "sflow": "sflow", "syslog": "syslog"}
-FOLLOWED = ("eve",)
+FOLLOWED = {"eve": "eve.json", "zeek": "conn.log"}
 ENGINES = (*LIVE, *LISTENING, *FOLLOWED)
 
 DEMO = Path(__file__).parents[1] / "tapline" / "demo" / "demo.pcap"
@@ -52,7 +53,9 @@ EVERY = 2.0
 
 _SENT, _READ = "cable0", "cable1"
 _NEW_NETWORK = 0x40000000
-_COUNTERS = {"eve": "lines", "syslog": "lines"}
+_COUNTERS = {"eve": "lines", "zeek": "lines", "syslog": "lines"}
+TOLD = (1, 2, 5, 10)
+"""After how many minutes it is told what is held, besides the end."""
 
 
 def capture(engine: str, source: str, network: str, bootstrap: str) -> None:
@@ -61,15 +64,17 @@ def capture(engine: str, source: str, network: str, bootstrap: str) -> None:
     from capture.node import CaptureNode  # noqa: PLC0415
     from capture.open import open_capture  # noqa: PLC0415
     from capture.publisher import KafkaPublisher  # noqa: PLC0415
-    from capture.settings import CaptureSettings, EveSettings  # noqa: PLC0415
+    from capture.settings import CaptureSettings, EveSettings, ZeekSettings  # noqa: PLC0415
     from topics.settings import KafkaSettings  # noqa: PLC0415
 
+    positions = str(Path(source).with_name("positions")).removeprefix(f"{engine}:follow:")
     settings = CaptureSettings(
         node="bench",
         depth="light" if engine == "nfstream" else "deep",
         engine="tshark" if engine == "tshark" else "suricata" if engine == "suricata" else "auto",
         flows="suricata" if engine == "suricata-alone" else "nfstream",
-        eve=EveSettings(positions=str(Path(source.removeprefix("eve:follow:")).with_name("positions"))),
+        eve=EveSettings(positions=positions),
+        zeek=ZeekSettings(positions=positions),
     )
     with ExitStack() as stack:
         publisher = (
@@ -164,23 +169,30 @@ def send(running: Capture, engine: str, is_over: Callable[[], bool]) -> None:
             sender.send(made[number % MADE])
 
 
-def write(running: Capture, path: Path, is_over: Callable[[], bool]) -> None:
-    """Write events into a file that is followed, in step with what is read, and rotate it; two old ones are kept."""
-    from bench import eve  # noqa: PLC0415
+def lines(engine: str, numbers: range) -> str:
+    """Lines for a file that is followed, of now."""
+    from bench import eve, zeek  # noqa: PLC0415
 
+    now = int(time.time()) - 1
+    if engine == "eve":
+        return "".join(eve.event("flow", number, now) + "\n" for number in numbers)
+    return "".join(json.dumps(zeek.conn(number) | {"ts": now, "duration": 0.5}) + "\n" for number in numbers)
+
+
+def write(running: Capture, engine: str, path: Path, is_over: Callable[[], bool]) -> None:
+    """Write into a file that is followed, in step with what is read, and rotate it; two old ones are kept."""
     batch = 2_000
     for number in itertools.count(0, batch):
         while number >= running.read + LINES_AHEAD:
             if is_over():
                 return
             time.sleep(0.001)
-        now = int(time.time()) - 1
         with path.open("a", encoding="ascii") as file:
-            file.writelines(eve.event("flow", each, now) + "\n" for each in range(number, number + batch))
+            file.write(lines(engine, range(number, number + batch)))
             size = file.tell()
         if size > ROTATED:
             # An old one goes when all of it was read.
-            older, newer = path.with_name("eve.json.2"), path.with_name("eve.json.1")
+            older, newer = path.with_name(f"{path.name}.2"), path.with_name(f"{path.name}.1")
             if newer.exists():
                 newer.replace(older)
             path.replace(newer)
@@ -218,12 +230,13 @@ def feeding(engine: str, options: argparse.Namespace) -> Iterator[Capture]:
             stack.callback(replay.terminate)
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            source = f"eve:follow:{folder}/eve.json" if engine in FOLLOWED else f"{LISTENING[engine]}:udp://127.0.0.1:0"
+            followed = folder / FOLLOWED.get(engine, "")
+            source = f"{engine}:follow:{followed}" if engine in FOLLOWED else f"{LISTENING[engine]}:udp://127.0.0.1:0"
             running = Capture(engine, source, "", options.kafka)
             stack.callback(running.end)
             running.wait_ready()
             feed = (
-                threading.Thread(target=write, args=(running, folder / "eve.json", over.is_set))
+                threading.Thread(target=write, args=(running, engine, followed, over.is_set))
                 if engine in FOLLOWED
                 else threading.Thread(target=send, args=(running, engine, over.is_set))
             )
@@ -248,19 +261,19 @@ def soak(engine: str, options: argparse.Namespace) -> None:
 
 
 def told(readings: list[tuple[float, int]], seconds: float) -> str:
-    """Megabytes after the warm-up and then each minute, and how many more they become a minute."""
-    warm = [(at, held / 1e6) for at, held in readings if at >= seconds / 4]
-    if len(warm) < 2:
-        return "ended during the warm-up"
-    minutes = [held for minute, held in _first_of_each(warm)]
-    slope = statistics.linear_regression([at / 60 for at, _ in warm], [held for _, held in warm]).slope
-    shown = " ".join(f"{held:.0f}" for held in minutes)
-    return f"{warm[0][1]:7.1f} MB → {warm[-1][1]:7.1f} MB, {slope:+6.2f} MB a minute ({shown})"
-
-
-def _first_of_each(readings: list[tuple[float, float]]) -> Iterator[tuple[int, float]]:
-    for minute, group in itertools.groupby(readings, lambda reading: int(reading[0] // 60)):
-        yield minute, next(group)[1]
+    """Megabytes after some minutes and at the end, and how many more they become a minute in the second half."""
+    held = [(at / 60, amount / 1e6) for at, amount in readings]
+    shown = [
+        f"{minute} min {amount:.0f}"
+        for minute in TOLD
+        if (amount := next((amount for at, amount in held if at >= minute), None)) is not None
+    ]
+    late = [each for each in held if each[0] >= seconds / 120]
+    if len(late) < 2:
+        return "ended before half of the time"
+    slope = statistics.linear_regression(*zip(*late, strict=True)).slope
+    most = max(amount for _, amount in held)
+    return f"MB: {', '.join(shown)}, end {held[-1][1]:.0f}, most {most:.0f}; {slope:+.2f} MB a minute"
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def create(settings: KafkaSettings) -> list[str]:
                 topic.name(settings.prefix),
                 num_partitions=wanted_partitions(topic, settings),
                 replication_factor=settings.replication,
-                config=_config(topic),
+                config=configuration_of(topic),
             )
             for topic in missing
         ],
@@ -164,7 +164,7 @@ def _problem(topic: Topic, settings: KafkaSettings, partitions: int, replication
     if replication < settings.replication:
         return f"replicated {replication} times, not {settings.replication}: raise it with kafka-reassign-partitions"
     if ("compact" in cleanup) != topic.compacted:
-        return f"kept with cleanup.policy={cleanup}: set it to {_config(topic)['cleanup.policy']}"
+        return f"kept with cleanup.policy={cleanup}: set it to {configuration_of(topic)['cleanup.policy']}"
     return ""
 
 
@@ -174,7 +174,8 @@ def _cleanup_policy(admin: AdminClient, name: str) -> str:
     return str(entries["cleanup.policy"].value)
 
 
-def _config(topic: Topic) -> dict[str, str]:
+def configuration_of(topic: Topic) -> dict[str, str]:
+    """How Kafka is to keep a topic, in Kafka's own names."""
     common = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(8 * 1024 * 1024)}
     if topic.compacted:
         # An older value is needed until the commit that makes it the older one; segments end so that compaction comes.

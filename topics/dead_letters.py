@@ -22,6 +22,9 @@ FILES: Final = "exporter-files"
 MIRROR: Final = "exporter-mirror"
 """How the mirror names itself."""
 
+RECIPIENT: Final = "recipient-"
+"""What the names of recipients of alerts begin with; the recipient's own follows."""
+
 MAX_VALUE_BYTES: Final = 4 * 1024 * 1024
 """How much of a message's value a dead letter holds; the message itself stays where it is."""
 

@@ -17,6 +17,11 @@ def partition_of(key: str, partitions: int) -> int:
     return crc32(key.encode()) % partitions
 
 
+def checksum_of(key: str) -> int:
+    """What :func:`partition_of` takes modulo the number of partitions, for a key that has several such numbers."""
+    return crc32(key.encode())
+
+
 BESIDE: Final = {
     "Behaviour": "Hosts",
     "Contacts": "Hosts",

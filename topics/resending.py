@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from topics.catalog import CATALOG, RANKING, Topic
 from topics.codec import BadMessage, Envelope, open_message
-from topics.dead_letters import EXPORTER, FILES, MIRROR, WORKER
+from topics.dead_letters import EXPORTER, FILES, MIRROR, RECIPIENT, WORKER
 from topics.records import DeadLetter
 
 _SHOWN_ID: Final = 16
@@ -60,7 +60,7 @@ def _topic(letter: DeadLetter, prefix: str) -> Topic:
     topic = next((topic for topic in CATALOG if topic.name(prefix) == letter.topic), None)
     if topic is None:
         raise NotAgain(f"it was read from {letter.topic}, not from a topic in Kafka: read that again")
-    if letter.stage not in (WORKER, EXPORTER, FILES, MIRROR):
+    if letter.stage not in (WORKER, EXPORTER, FILES, MIRROR) and not letter.stage.startswith(RECIPIENT):
         raise NotAgain(f"{letter.stage or 'who made it'} takes nothing a second time")
     if topic.compacted:
         raise NotAgain(f"of each key of {letter.topic} the newest holds: this one would stand above it")

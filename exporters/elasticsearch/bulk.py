@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, Final
@@ -20,15 +21,22 @@ from topics.records import Record
 MAX_ID_BYTES: Final = 512
 """Longest ``_id`` that Elasticsearch takes; a longer one would have the whole bulk refused."""
 
+_SHORT_ID: Final = MAX_ID_BYTES // 4
+"""Characters that are never more bytes than an id may have."""
+
 _PATH: Final = (
     "/_bulk?require_data_stream=true"
     "&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 )
 _HEADERS: Final = {"accept": "application/json", "content-type": "application/x-ndjson"}
+_COMPRESSED: Final = _HEADERS | {"content-encoding": "gzip", "accept-encoding": "gzip"}
+_GZIP: Final = 31
+"""What zlib makes gzip of."""
+
 _CREATED: Final = (200, 201)
 _DUPLICATE: Final = 409
 _BUSY: Final = (429, 502, 503, 504)
-_TOO_LARGE: Final = 413
+_CONTENT_TOO_LARGE: Final = 413
 _PASSING: Final = frozenset(
     {
         "cluster_block_exception",
@@ -43,6 +51,9 @@ _PASSING: Final = frozenset(
 """Errors of single documents that say something about the server and nothing about the document."""
 
 _encoder = msgspec.json.Encoder()
+
+TOO_LARGE: Final = "too_large"
+"""The reason of a request that is refused for its size."""
 
 MISSING: Final = "index_not_found_exception"
 """The error of a document whose data stream has no template to make it by."""
@@ -170,15 +181,8 @@ class Bulk:
 
     def add(self, taken: Taken, records: list[Any]) -> list[Rejection]:
         """Add a message's records; those of which no document can be made are returned."""
-        envelope = taken.envelope
-        maker = MAKERS[taken.topic.kind]
-        shared = context(taken.topic, envelope.stream, envelope.window, self._namespace)
         try:
-            lines: list[Struct] = []
-            for record in records:
-                lines.append(self._action(taken, record))
-                lines.append(maker(record, shared))
-            self._append(taken, 0, len(records), _encoder.encode_lines(lines))
+            self._append(taken, 0, len(records), _encoder.encode_lines(self._lines_of(taken, records)))
         except Exception:  # noqa: BLE001 - whatever it is, it must not stop the partition
             return self._add_one_by_one(taken, records)
         return []
@@ -213,12 +217,10 @@ class Bulk:
         return b"".join(b"%s\n%s\n" % (lines[2 * each], lines[2 * each + 1]) for each in positions)
 
     def _add_one_by_one(self, taken: Taken, records: list[Any]) -> list[Rejection]:
-        maker = MAKERS[taken.topic.kind]
-        shared = context(taken.topic, taken.envelope.stream, taken.envelope.window, self._namespace)
         rejections = []
         for index, record in enumerate(records):
             try:
-                chunk = _encoder.encode_lines([self._action(taken, record), maker(record, shared)])
+                chunk = _encoder.encode_lines(self._lines_of(taken, [record]))
             except ValueError as error:
                 rejections.append(Rejection(taken, index, "document", str(error)))
             except Exception as error:  # noqa: BLE001 - as above
@@ -227,11 +229,25 @@ class Bulk:
                 self._append(taken, index, 1, chunk)
         return rejections
 
-    def _action(self, taken: Taken, record: Any) -> Action | Replacement:
-        index = index_name(taken.topic.kind, self._namespace)
-        if taken.topic in CURRENT:
-            return Replacement(Place(index=index, id=_checked(record.id), version=taken.time))
-        return Action(Create(index, _checked(record.id)))
+    def _lines_of(self, taken: Taken, records: list[Any]) -> list[Struct]:
+        """Of each record what to do with its document, and the document."""
+        topic, envelope = taken.topic, taken.envelope
+        make = MAKERS[topic.kind]
+        shared = context(topic, envelope.stream, envelope.window, self._namespace)
+        index = index_name(topic.kind, self._namespace)
+        lines: list[Struct] = []
+        if topic in CURRENT:
+            for record in records:
+                lines.append(Replacement(Place(index=index, id=_checked(record.id), version=taken.time)))
+                lines.append(make(record, shared))
+            return lines
+        add = lines.append
+        for record in records:
+            identity = record.id
+            # Most ids are so short that their characters need not be counted in bytes.
+            add(Action(Create(index, identity if 0 < len(identity) <= _SHORT_ID else _checked(identity))))
+            add(make(record, shared))
+        return lines
 
     def _append(self, taken: Taken, begin: int, count: int, chunk: bytes) -> None:
         self._chunks.append(chunk)
@@ -241,18 +257,22 @@ class Bulk:
         self._count += count
 
 
-def send(client: Elasticsearch, body: bytes, positions: Sequence[int]) -> Verdict:
+def send(client: Elasticsearch, body: bytes, positions: Sequence[int], *, compress: bool = False) -> Verdict:
     """Send the documents at these positions and sort them by what the server said.
 
-    :class:`Unavailable` when it said nothing or is busy, :class:`Refused` when it refuses all.
+    ``compress`` has the body compressed. :class:`Unavailable` when it said nothing or is busy,
+    :class:`Refused` when it refuses all.
     """
+    headers = _HEADERS
+    if compress:
+        # The client's own compression is the slowest there is.
+        body, headers = zlib.compress(body, level=1, wbits=_GZIP), _COMPRESSED
     try:
-        answer = client.perform_request("POST", _PATH, headers=_HEADERS, body=body).body
+        answer = client.perform_request("POST", _PATH, headers=headers, body=body).body
     except ApiError as error:
-        if error.status_code in (400, _TOO_LARGE):
-            raise Refused("too_large" if error.status_code == _TOO_LARGE else str(error.message), _detail(error)) from (
-                error
-            )
+        if error.status_code in (400, _CONTENT_TOO_LARGE):
+            reason = TOO_LARGE if error.status_code == _CONTENT_TOO_LARGE else str(error.message)
+            raise Refused(reason, _detail(error)) from error
         raise Unavailable(str(error.status_code), describe(error)) from error
     except (SerializationError, UnsupportedProductError) as error:
         raise Unavailable("answer", describe(error)) from error
@@ -302,6 +322,6 @@ def _detail(error: ApiError) -> str:
 
 def _checked(identity: str) -> str:
     """The id; :class:`ValueError` when Elasticsearch would refuse the whole bulk for it."""
-    if not 0 < len(identity) <= MAX_ID_BYTES // 4 and not 0 < len(identity.encode()) <= MAX_ID_BYTES:
+    if not 0 < len(identity.encode()) <= MAX_ID_BYTES:
         raise ValueError(f"an id is 1 to {MAX_ID_BYTES} bytes long, not {len(identity.encode())}")
     return identity

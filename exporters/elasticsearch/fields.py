@@ -77,7 +77,7 @@ class DataStream(Fields, kw_only=True):
         return f"{self.type}-{self.dataset}-{self.namespace}"
 
 
-class Event(Fields, kw_only=True):
+class Event(Fields):
     """``event``: what kind of thing happened and when; ``duration`` is in nanoseconds."""
 
     id: str
@@ -120,7 +120,7 @@ class Vlan(Fields, kw_only=True):
     id: str
 
 
-class Network(Fields, kw_only=True):
+class Network(Fields):
     """``network``: the conversation; bytes and packets are those of both directions."""
 
     type: str = ""
@@ -156,7 +156,7 @@ class AutonomousSystem(Fields, kw_only=True):
     organization: AsOrganization | None = None
 
 
-class Endpoint(Fields, kw_only=True, rename={"autonomous_system": "as"}):
+class Endpoint(Fields, rename={"autonomous_system": "as"}):
     """``source`` and ``destination``: one end and what it sent."""
 
     ip: Ip = ""

@@ -35,7 +35,7 @@ from exporters.elasticsearch.fields import (
 from topics.records import Flow
 
 
-class FlowFields(Fields, kw_only=True):
+class FlowFields(Fields):
     """``tapline.flow``: fields of :class:`topics.records.Flow` under their own names."""
 
     id: str
@@ -54,12 +54,12 @@ class FlowFields(Fields, kw_only=True):
     end_reason: str = ""
     tcp_flags_source: int = 0
     tcp_flags_destination: int = 0
-    total_bytes: int | None
-    total_packets: int | None
-    total_source_bytes: int | None
-    total_destination_bytes: int | None
-    total_source_packets: int | None
-    total_destination_packets: int | None
+    total_bytes: int | None = None
+    total_packets: int | None = None
+    total_source_bytes: int | None = None
+    total_destination_bytes: int | None = None
+    total_source_packets: int | None = None
+    total_destination_packets: int | None = None
     setup_rtt_us: int = 0
     source_retransmissions: int = 0
     destination_retransmissions: int = 0
@@ -155,121 +155,67 @@ _NAME_QUERIES: Final = frozenset({"dns", "mdns", "llmnr"})
 
 def flow_document(flow: Flow, context: Context) -> FlowDocument:
     """The document of one flow record."""
+    # There are far more flows than of all else, and giving fields by their places is several times as fast.
     protocol, application = protocol_of(flow.application)
     name = flow.server_name
     end = moment(flow.end)
+    reasons, score = flow.reasons, flow.score
+    sent, received = flow.delta_source_bytes, flow.delta_destination_bytes
+    sent_packets, received_packets = flow.delta_source_packets, flow.delta_destination_packets
     document = FlowDocument(
         timestamp=end if flow.time == flow.end else moment(flow.time),
         data_stream=context.data_stream,
         ecs=ECS,
         event=Event(
-            id=flow.id,
-            kind="event",
-            module=MODULE,
-            dataset=context.data_stream.dataset,
-            category=_NETWORK,
-            type=_TYPES[flow.record, flow.sequence == 0],
-            start=moment(flow.start),
-            end=end,
-            duration=(flow.end - flow.start) * 1000,
-            reason="; ".join(flow.reasons) if flow.reasons else "",
-            risk_score=flow.score or None,
+            flow.id,
+            "event",
+            MODULE,
+            context.dataset,
+            _NETWORK,
+            _TYPES[flow.record, flow.sequence == 0],
+            "",
+            moment(flow.start),
+            end,
+            (flow.end - flow.start) * 1000,
+            "; ".join(reasons) if reasons else "",
+            0,
+            score or None,
         ),
         observer=observer(flow.node, flow.observation_point),
         tags=flow.tags,
         source=Endpoint(
-            ip=flow.source_ip,
-            port=flow.source_port,
-            mac=mac(flow.source_mac),
-            domain=flow.source_domain,
-            bytes=flow.delta_source_bytes,
-            packets=flow.delta_source_packets,
-            geo=_geo(flow.source_country, flow.source_city, flow.source_site),
-            autonomous_system=_autonomous_system(flow.source_as_number, flow.source_as_organization),
+            flow.source_ip,
+            flow.source_port,
+            mac(flow.source_mac),
+            flow.source_domain,
+            sent,
+            sent_packets,
+            _geo(flow.source_country, flow.source_city, flow.source_site),
+            _autonomous_system(flow.source_as_number, flow.source_as_organization),
         ),
         destination=Endpoint(
-            ip=flow.destination_ip,
-            port=flow.destination_port,
-            mac=mac(flow.destination_mac),
-            domain=("" if protocol in _NAME_QUERIES else name) or flow.destination_domain,
-            bytes=flow.delta_destination_bytes,
-            packets=flow.delta_destination_packets,
-            geo=_geo(flow.destination_country, flow.destination_city, flow.destination_site),
-            autonomous_system=_autonomous_system(flow.destination_as_number, flow.destination_as_organization),
+            flow.destination_ip,
+            flow.destination_port,
+            mac(flow.destination_mac),
+            ("" if protocol in _NAME_QUERIES else name) or flow.destination_domain,
+            received,
+            received_packets,
+            _geo(flow.destination_country, flow.destination_city, flow.destination_site),
+            _autonomous_system(flow.destination_as_number, flow.destination_as_organization),
         ),
         network=Network(
-            type="ipv6" if flow.ip_version == 6 else "ipv4",
-            transport=flow.transport,
-            iana_number=iana_number(flow.protocol_number),
-            protocol=protocol,
-            application=application,
-            community_id=flow.community_id,
-            vlan=vlan(flow.vlan_id),
-            direction=flow.direction,
-            bytes=flow.delta_source_bytes + flow.delta_destination_bytes,
-            packets=flow.delta_source_packets + flow.delta_destination_packets,
+            "ipv6" if flow.ip_version == 6 else "ipv4",
+            flow.transport,
+            iana_number(flow.protocol_number),
+            protocol,
+            application,
+            flow.community_id,
+            vlan(flow.vlan_id),
+            flow.direction,
+            sent + received,
+            sent_packets + received_packets,
         ),
-        tapline=FlowOwn(
-            stream=context.stream,
-            window=context.window,
-            flow=FlowFields(
-                id=flow.flow_id,
-                record=flow.record,
-                sequence=flow.sequence,
-                application=flow.application,
-                application_category=flow.application_category,
-                server_name=name,
-                client_fingerprint=flow.client_fingerprint,
-                server_fingerprint=flow.server_fingerprint,
-                tunnel=flow.tunnel,
-                tunnel_source_ip=flow.tunnel_source_ip,
-                tunnel_destination_ip=flow.tunnel_destination_ip,
-                tunnel_id=flow.tunnel_id,
-                state=flow.state,
-                end_reason=flow.end_reason,
-                tcp_flags_source=flow.tcp_flags_source,
-                tcp_flags_destination=flow.tcp_flags_destination,
-                total_bytes=flow.total_source_bytes + flow.total_destination_bytes,
-                total_packets=flow.total_source_packets + flow.total_destination_packets,
-                total_source_bytes=flow.total_source_bytes,
-                total_destination_bytes=flow.total_destination_bytes,
-                total_source_packets=flow.total_source_packets,
-                total_destination_packets=flow.total_destination_packets,
-                setup_rtt_us=flow.setup_rtt_us,
-                source_retransmissions=flow.delta_source_retransmissions,
-                destination_retransmissions=flow.delta_destination_retransmissions,
-                total_source_retransmissions=flow.total_source_retransmissions,
-                total_destination_retransmissions=flow.total_destination_retransmissions,
-                total_source_out_of_order=flow.total_source_out_of_order,
-                total_destination_out_of_order=flow.total_destination_out_of_order,
-                total_source_zero_windows=flow.total_source_zero_windows,
-                total_destination_zero_windows=flow.total_destination_zero_windows,
-                total_source_payload_bytes=flow.total_source_payload_bytes,
-                total_destination_payload_bytes=flow.total_destination_payload_bytes,
-                exporter_ip=flow.exporter_ip,
-                input_interface=flow.input_interface,
-                output_interface=flow.output_interface,
-                sampling_rate=flow.sampling_rate,
-                source_subnet=flow.source_subnet,
-                destination_subnet=flow.destination_subnet,
-                source_vendor=flow.source_vendor,
-                destination_vendor=flow.destination_vendor,
-                source_container=flow.source_container,
-                destination_container=flow.destination_container,
-                source_image=flow.source_image,
-                destination_image=flow.destination_image,
-                source_labels=flow.source_labels,
-                destination_labels=flow.destination_labels,
-                service=flow.service,
-                source_role=flow.source_role,
-                destination_role=flow.destination_role,
-                source_blacklists=flow.source_blacklists,
-                destination_blacklists=flow.destination_blacklists,
-                risks=flow.risks,
-                score=flow.score,
-                reasons=flow.reasons,
-            ),
-        ),
+        tapline=FlowOwn(stream=context.stream, window=context.window, flow=_flow_fields(flow)),
     )
     if flow.user_agent:
         document.user_agent = UserAgent(original=flow.user_agent)
@@ -278,6 +224,66 @@ def flow_document(flow: Flow, context: Context) -> FlowDocument:
     elif protocol in _OVER_TLS:
         document.tls = _tls(flow)
     return document
+
+
+def _flow_fields(flow: Flow) -> FlowFields:
+    return FlowFields(
+        flow.flow_id,
+        flow.record,
+        flow.sequence,
+        flow.application,
+        flow.application_category,
+        flow.server_name,
+        flow.client_fingerprint,
+        flow.server_fingerprint,
+        flow.tunnel,
+        flow.tunnel_source_ip,
+        flow.tunnel_destination_ip,
+        flow.tunnel_id,
+        flow.state,
+        flow.end_reason,
+        flow.tcp_flags_source,
+        flow.tcp_flags_destination,
+        flow.total_source_bytes + flow.total_destination_bytes,
+        flow.total_source_packets + flow.total_destination_packets,
+        flow.total_source_bytes,
+        flow.total_destination_bytes,
+        flow.total_source_packets,
+        flow.total_destination_packets,
+        flow.setup_rtt_us,
+        flow.delta_source_retransmissions,
+        flow.delta_destination_retransmissions,
+        flow.total_source_retransmissions,
+        flow.total_destination_retransmissions,
+        flow.total_source_out_of_order,
+        flow.total_destination_out_of_order,
+        flow.total_source_zero_windows,
+        flow.total_destination_zero_windows,
+        flow.total_source_payload_bytes,
+        flow.total_destination_payload_bytes,
+        flow.exporter_ip,
+        flow.input_interface,
+        flow.output_interface,
+        flow.sampling_rate,
+        flow.source_subnet,
+        flow.destination_subnet,
+        flow.source_vendor,
+        flow.destination_vendor,
+        flow.source_container,
+        flow.destination_container,
+        flow.source_image,
+        flow.destination_image,
+        flow.source_labels,
+        flow.destination_labels,
+        flow.service,
+        flow.source_role,
+        flow.destination_role,
+        flow.source_blacklists,
+        flow.destination_blacklists,
+        flow.risks,
+        flow.score,
+        flow.reasons,
+    )
 
 
 def _geo(country: str, city: str, site: str) -> Geo | None:

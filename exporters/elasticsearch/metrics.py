@@ -6,6 +6,7 @@ For each topic: records read = documents written + duplicate + rejected + left o
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -37,6 +38,10 @@ RETRIES: Final = Counter(
 KAFKA_ERRORS: Final = Counter("tapline_exporter_kafka_errors", "Errors of the Kafka client, by name.", ["error"])
 BULK_SECONDS: Final = Histogram("tapline_exporter_bulk_seconds", "Time until a bulk request was answered.")
 BULK_BYTES: Final = Counter("tapline_exporter_bulk_bytes", "Bytes sent in bulk requests that were answered.")
+BULK_TARGET: Final = Gauge(
+    "tapline_exporter_bulk_target_bytes", "Bytes at which a bulk request is sent, as large as the server bears."
+)
+IN_FLIGHT: Final = Gauge("tapline_exporter_bulks_in_flight", "Bulks that were sent and are not yet committed.")
 LAG: Final = Gauge(
     "tapline_exporter_lag_messages", "Messages in Kafka after the last one read.", ["topic", "partition"]
 )
@@ -80,9 +85,13 @@ class Oldest:
         """Take note of a message that Kafka took then (epoch microseconds)."""
         self._since[topic] = min(written, self._since.get(topic, written))
 
-    def clear(self) -> None:
-        """All that was added is exported."""
-        self._since = {}
+    def keep(self, remaining: Iterable[Mapping[str, int]]) -> None:
+        """What was added is exported, but for what remains: each by topic, as it was added."""
+        since: dict[str, int] = {}
+        for each in remaining:
+            for topic, written in each.items():
+                since[topic] = min(written, since.get(topic, written))
+        self._since = since
 
     def age(self, topic: str) -> float:
         """How old the oldest message of a topic is, in seconds."""

@@ -101,7 +101,7 @@ class Name(Fields, kw_only=True):
     """A subject or an issuer."""
 
     distinguished_name: str
-    common_name: str = ""
+    common_name: list[str] = field(default_factory=list)
 
 
 class X509(Fields, kw_only=True):

@@ -318,4 +318,4 @@ def _related(*hashes: str) -> Related | None:
 
 def _name(distinguished: str) -> Name:
     found = _COMMON_NAME.search(distinguished)
-    return Name(distinguished_name=distinguished, common_name=_ESCAPE.sub(r"\1", found[1].strip()) if found else "")
+    return Name(distinguished_name=distinguished, common_name=[_ESCAPE.sub(r"\1", found[1].strip())] if found else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from exporters.files.columns import Unfit
-from exporters.files.metrics import BYTES, FILES, WRITTEN
+from exporters.files.metrics import BYTES, FILES, RECORDS, REJECTIONS, WRITTEN
 from exporters.files.parts import (
     JsonLinesPart,
     Origin,
@@ -52,6 +53,8 @@ class Batch:
         self._paths: dict[str, Path] = {}
         self._size = 0
         self._began = 0.0
+        self._read = 0
+        self._rejected: Counter[str] = Counter()
         self.first = first
         self.next = first
 
@@ -66,20 +69,24 @@ class Batch:
 
     def add(self, offset: int, size: int, records: Sequence[Record], reject: Reject) -> None:
         """Take a message of so many bytes; records that do not fit are handed to ``reject``."""
-        self._began = self._began or time.monotonic()
+        self._pass(offset, len(records))
         self._size += size
-        self.next = offset + 1
+
+        def refuse(index: int, record: Record, why: str) -> None:
+            self._rejected["schema"] += 1
+            reject(index, record, why)
+
         days: dict[str, list[tuple[int, Record]]] = {}
         for index, record in enumerate(records):
             try:
                 day = day_of(record.time)
             except Unfit as unfit:
-                reject(index, record, str(unfit))
+                refuse(index, record, str(unfit))
                 continue
             if day in days or day in self._parts or len(self._parts.keys() | days.keys()) < MOST_OPEN:
                 days.setdefault(day, []).append((index, record))
             else:
-                reject(index, record, f"records of more than {MOST_OPEN} days at once")
+                refuse(index, record, f"records of more than {MOST_OPEN} days at once")
         for day, found_there in days.items():
             part = self._part(day)
             try:
@@ -89,7 +96,12 @@ class Batch:
                     try:
                         part.add([record])
                     except Unfit as unfit:
-                        reject(index, record, str(unfit))
+                        refuse(index, record, str(unfit))
+
+    def pass_over(self, offset: int, reason: str) -> None:
+        """Take a message that cannot be used, for this reason."""
+        self._pass(offset, 1)
+        self._rejected[reason] += 1
 
     def finish(self) -> None:
         """Have the files appear under their names."""
@@ -106,6 +118,9 @@ class Batch:
             FILES.labels("written").inc()
             WRITTEN.labels(self._origin.kind).inc(part.count)
         self._parts.clear()
+        RECORDS.labels(self._origin.kind).inc(self._read)
+        for reason, number in self._rejected.items():
+            REJECTIONS.labels(self._origin.kind, reason).inc(number)
 
     def discard(self) -> None:
         """Remove what was begun."""
@@ -113,6 +128,11 @@ class Batch:
             part.close()
             self._paths[day].unlink(missing_ok=True)
         self._parts.clear()
+
+    def _pass(self, offset: int, records: int) -> None:
+        self._began = self._began or time.monotonic()
+        self.next = offset + 1
+        self._read += records
 
     @property
     def _ending(self) -> str:
@@ -124,7 +144,9 @@ class Batch:
             folder.mkdir(parents=True, exist_ok=True)
             self._paths[day] = path = folder / f"{hidden_prefix(self._origin)}{self._ending}"
             self._parts[day] = (
-                ParquetPart(path, self._record) if self._settings.format == "parquet" else JsonLinesPart(path)
+                ParquetPart(path, self._record)
+                if self._settings.format == "parquet"
+                else JsonLinesPart(path, self._record)
             )
         return self._parts[day]
 

@@ -19,18 +19,27 @@ _PLAIN: Final[dict[Any, pa.DataType]] = {
 }
 
 
+FOLDERS: Final = ("kind", "day")
+"""What the folders of files are called: a reader takes these for columns."""
+
+
 class Unfit(ValueError):
     """A record has a value that its column cannot hold."""
 
 
 @lru_cache(maxsize=64)
 def schema_of(kind: type[Struct]) -> pa.Schema:
-    """The schema of a record: a column for each field, under its name.
+    """The schema of a record: a column for each field, under the name that :func:`column_of` gives it.
 
     A Struct is a struct, a list or tuple a list, a dict a map; an integer has 64 bits, a number that may be
     a fraction is a double. Absent texts and numbers are there as ``""`` and 0, an absent Struct is null.
     """
-    return pa.schema([pa.field(name, _type(hint)) for name, hint in _fields(kind)])
+    return pa.schema([pa.field(column_of(kind, name), _type(hint)) for name, hint in _fields(kind)])
+
+
+def column_of(kind: type[Struct], name: str) -> str:
+    """A field's column: its name, or one that none of the folders has, as ``annotation_kind``."""
+    return f"{kind.__name__.lower()}_{name}" if name in FOLDERS else name
 
 
 def batch_of(kind: type[Struct], records: Sequence[Struct]) -> pa.RecordBatch:
@@ -38,7 +47,8 @@ def batch_of(kind: type[Struct], records: Sequence[Struct]) -> pa.RecordBatch:
     schema = schema_of(kind)
     try:
         arrays = [
-            pa.array([_value(getattr(record, column.name)) for record in records], column.type) for column in schema
+            pa.array([_value(getattr(record, name)) for record in records], column.type)
+            for name, column in zip(kind.__struct_fields__, schema, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -22,14 +19,15 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from exporters.backlog import Backlog
+from exporters.consumer import POLL_SECONDS, REFUSALS, MessageExporter, connect_to_topics, new_consumer
 from exporters.elasticsearch.dead_letters import DeadLetters
 from exporters.files.batch import Batch, first_unwritten, json_of
-from exporters.files.metrics import FILES, KAFKA_ERRORS, LAG, RECORDS, REJECTIONS, SKIPPED
+from exporters.files.metrics import FILES, KAFKA_ERRORS, LAG, OLDEST, count_duplicate
 from exporters.files.parts import Origin, is_ours, topic_id
 from exporters.files.settings import FilesSettings
 from exporters.letters import letter
 from tapline.process.health import Health
-from topics.admin import connect
 from topics.catalog import BY_KIND, DEAD, Topic
 from topics.codec import BadMessage, open_message
 from topics.dead_letters import FILES as STAGE
@@ -40,56 +38,39 @@ from topics.settings import KafkaSettings
 GROUP: Final = STAGE
 """The consumer group, after the prefix of the topics."""
 
-_POLL_SECONDS: Final = 0.2
 _TIMEOUT: Final = 10.0
 _PATIENCE: Final = 30.0
 """Seconds for which Kafka is asked again for offsets, or to commit them."""
 
-_LAG_EVERY: Final = 5.0
 _EXPIRE_EVERY: Final = 600.0
-_FATAL: Final = (
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError._FATAL,  # noqa: SLF001 - the library's public constant
-)
+_DIVIDED: Final = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID)
+"""Errors of a commit that say that the group was divided anew without this member."""
 
-_NOT_OURS: Final = (
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.FENCED_INSTANCE_ID,
-    *_FATAL,
-)
+_FINAL: Final = (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.FENCED_INSTANCE_ID, *_DIVIDED, *REFUSALS)
 """Errors of a commit that say that it will not be taken from this member any more."""
-
-_log = logging.getLogger(__name__)
 
 Place = tuple[str, int]
 
 
-class FilesExporter:
+class FilesExporter(MessageExporter):
     """Writes every record into one file, exactly once.
 
     The files of a batch appear, then its offsets are committed. Their names tell these offsets, so whoever is
     assigned a partition sees which files were not committed, removes them and writes their records again.
-    :meth:`run` may be left from any thread, or by a signal handler, with :meth:`leave`.
     """
 
     def __init__(self, kafka: KafkaSettings, settings: FilesSettings, health: Health | None = None) -> None:
-        self._kafka = kafka
-        self._settings = settings
-        self._folder = Path(settings.folder)
-        self._health = (health or Health()).component("files", stall_seconds=120)
         self._topics: dict[str, Topic] = {
             BY_KIND[kind].name(kafka.prefix): BY_KIND[kind] for kind in dict.fromkeys(settings.kinds)
         }
+        component = (health or Health()).component("files", stall_seconds=120)
+        super().__init__(kafka, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
+        self._settings = settings
+        self._folder = Path(settings.folder)
         self._topic_ids: dict[str, str] = {}
-        self._leaving = threading.Event()
         self._letters = DeadLetters(kafka)
-        self._consumer: Consumer | None = None
         self._batches: dict[Place, Batch] = {}
-        self._failure: BaseException | None = None
-        self._lag_read = 0.0
+        self._failure: TaplineError | None = None
         self._expired = 0.0
 
     def start(self) -> None:
@@ -100,116 +81,68 @@ class FilesExporter:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TaplineError(f"cannot make the folder {self._folder} ({error.strerror}): set files.folder") from error
-        admin, metadata = connect(self._kafka)
-        for name in (*self._topics, DEAD.name(self._kafka.prefix)):
-            if name not in metadata.topics:
-                raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+        admin, _ = connect_to_topics(self._kafka, [*self._topics, DEAD.name(self._kafka.prefix)])
         described = admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=_TIMEOUT)
         self._topic_ids = {name: topic_id(future.result().topic_id) for name, future in described.items()}
         self._letters.start()
-        self._consumer = Consumer(
-            {
-                "queued.max.messages.kbytes": 32 * 1024,
-                **self._kafka.client(),
-                "group.id": f"{self._kafka.prefix}-{GROUP}",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "partition.assignment.strategy": "cooperative-sticky",
-                "error_cb": _note,
-            },
-            logger=_log,
-        )
-        self._consumer.subscribe(
-            list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
-        )
+        self._join()
+        self._backlog.show()
         self._health.ready()
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Write until :meth:`leave` is called or ``until`` says so; what is in hand is finished and committed."""
-        consumer = self._running()
         try:
-            while not self._leaving.is_set() and not (until is not None and until()):
-                message = consumer.poll(_POLL_SECONDS)
-                self._health.progress()
-                if self._failure is not None:
-                    raise self._failure
-                if message is not None:
-                    self._take(message)
-                self._finish([place for place, batch in self._batches.items() if batch.is_due])
-                self._expire()
-                self._measure_lag(consumer)
+            super().run(until)
             self._finish(list(self._batches))
         except OSError as error:
             raise TaplineError(f"cannot write below {self._folder} ({error}): nothing is lost, start again") from error
 
-    def leave(self) -> None:
-        """Have :meth:`run` finish the files in hand and return."""
-        self._leaving.set()
-
     def stop(self) -> None:
         """Leave the group; what is not committed is written again by the next."""
-        self._health.ready(is_ready=False)
-        for batch in self._batches.values():
-            with suppress(OSError):
-                batch.discard()
-        self._batches.clear()
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        self._discard(list(self._batches))
+        self._close()
         self._letters.stop()
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
+    def _join(self) -> None:
+        self._consumer = new_consumer(
+            self._kafka,
+            f"{self._kafka.prefix}-{GROUP}",
+            self._note,
+            {"partition.assignment.strategy": "cooperative-sticky"},
+        )
+        self._consumer.subscribe(
+            list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _running(self) -> Consumer:
-        if self._consumer is None:
-            raise RuntimeError("not started")
-        return self._consumer
+    def _tend(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._finish([place for place, batch in self._batches.items() if batch.is_due])
+        self._expire()
 
     def _take(self, message: Message) -> None:
-        problem = message.error()
-        if problem is not None:
-            _note(problem)
-            if problem.code() in _FATAL:
-                raise TaplineError(f"Kafka refuses the exporter: {problem.str()}")
-            return
         name, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
         topic, batch = self._topics[name], self._batches.get((name, partition))
         if batch is None:
             return
         if offset < batch.next:
-            SKIPPED.labels(topic.kind).inc()
+            count_duplicate(topic.kind, _records_in(message, topic))
             return
-        value = message.value() or b""
-
-        def reject(index: int, record: Record, why: str) -> None:
-            REJECTIONS.labels(topic.kind, "schema").inc()
-            self._letters.add(letter(GROUP, message, "schema", why, index, json_of(record)))
-
         try:
             envelope, records = open_message(message.headers(), message.value(), topic)  # type: ignore[arg-type]
         except BadMessage as bad:
-            RECORDS.labels(topic.kind).inc()
-            REJECTIONS.labels(topic.kind, bad.reason).inc()
             # A dead letter that cannot be read would only come back as a longer one.
             if topic is not DEAD:
                 self._letters.add(letter(GROUP, message, bad.reason, str(bad)))
-            records = []
+            batch.pass_over(offset, bad.reason)
         else:
+
+            def reject(index: int, record: Record, why: str) -> None:
+                self._letters.add(letter(GROUP, message, "schema", why, index, json_of(record)))
+
             records = [] if envelope.is_snapshot or not envelope.is_for(GROUP) else records
-            RECORDS.labels(topic.kind).inc(len(records))
-        batch.add(offset, len(value), records, reject)
+            batch.add(offset, len(message.value() or b""), records, reject)
+        self._backlog.took(message)
 
     def _finish(self, places: Sequence[Place]) -> None:
         """Have the files of these partitions appear, and commit."""
@@ -229,6 +162,7 @@ class FilesExporter:
                 self._batches[place] = self._new_batch(*place, batch.next)
         if done:
             self._commit(done)
+            self._backlog.exported(places)
 
     def _commit(self, done: list[TopicPartition]) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -239,20 +173,25 @@ class FilesExporter:
             except KafkaException as error:
                 refused = error.args[0]
             # A broker that has just started is asked again: the same commit changes nothing.
-            if refused is None or refused.code() in _NOT_OURS or time.monotonic() >= deadline:
+            if refused is None or refused.code() in _FINAL or time.monotonic() >= deadline:
                 break
             KAFKA_ERRORS.labels(refused.name()).inc()
             self._health.progress()
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         if refused is None:
             return
         KAFKA_ERRORS.labels(refused.name()).inc()
-        if refused.code() != KafkaError.REBALANCE_IN_PROGRESS:
+        if refused.code() == KafkaError.REBALANCE_IN_PROGRESS:
+            # Nobody else gets the partitions before they are given up here: undo, and write again.
+            for each in self._begin(self._running(), done):
+                self._running().seek(each)
+        elif refused.code() in _DIVIDED:
             # Somebody else may own the partitions: their owner finds from the names what was not committed.
+            self._discard(list(self._batches))
+            self._running().close()
+            self._join()
+        else:
             raise TaplineError(f"offsets could not be committed ({refused.str()}): nothing is lost, start again")
-        # Nobody else gets the partitions before they are given up here: undo, and write again.
-        for each in self._begin(self._running(), done):
-            self._running().seek(each)
 
     def _new_batch(self, name: str, partition: int, first: int) -> Batch:
         return Batch(Origin(self._topics[name].kind, self._topic_ids[name], partition), self._settings, first)
@@ -272,7 +211,7 @@ class FilesExporter:
             except KafkaException as error:
                 # A broker that has just started, or a topic just made, has to be asked more than once.
                 KAFKA_ERRORS.labels(error.args[0].name()).inc()
-                if time.monotonic() >= deadline or self._leaving.wait(_POLL_SECONDS):
+                if time.monotonic() >= deadline or self._leaving.wait(POLL_SECONDS):
                     raise
 
     def _positions(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
@@ -290,14 +229,17 @@ class FilesExporter:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Leave what is in hand to the partitions' next owner, who reads on from the last commit."""
-        for each in partitions:
-            batch = self._batches.pop((each.topic, each.partition), None)
-            if batch is not None:
-                batch.discard()
-            with suppress(KeyError):
-                LAG.remove(self._topics[each.topic].kind, str(each.partition))
+        self._discard([(each.topic, each.partition) for each in partitions])
         with suppress(KafkaException):
             consumer.incremental_unassign(partitions)
+
+    def _discard(self, places: Sequence[Place]) -> None:
+        self._backlog.forget(places)
+        for place in places:
+            batch = self._batches.pop(place, None)
+            if batch is not None:
+                with suppress(OSError):
+                    batch.discard()
 
     def _expire(self) -> None:
         """Remove the days that are over their time; other files in their folders stay."""
@@ -307,16 +249,14 @@ class FilesExporter:
         self._expired = now
         FILES.labels("expired").inc(expire(self._folder, datetime.now(UTC).date() - timedelta(self._settings.days)))
 
-    def _measure_lag(self, consumer: Consumer) -> None:
-        now = time.monotonic()
-        if now - self._lag_read < _LAG_EVERY:
-            return
-        self._lag_read = now
-        with suppress(KafkaException):
-            for position in consumer.position([TopicPartition(*place) for place in self._batches]):
-                _, end = consumer.get_watermark_offsets(position, cached=True)
-                if position.offset >= 0 and end >= 0:
-                    LAG.labels(self._topics[position.topic].kind, str(position.partition)).set(end - position.offset)
+
+def _records_in(message: Message, topic: Topic) -> int:
+    """How many records a message counts for."""
+    try:
+        envelope, records = open_message(message.headers(), message.value(), topic)  # type: ignore[arg-type]
+    except BadMessage:
+        return 1
+    return 0 if envelope.is_snapshot or not envelope.is_for(GROUP) else len(records)
 
 
 def expire(folder: Path, oldest: date) -> int:
@@ -332,8 +272,3 @@ def expire(folder: Path, oldest: date) -> int:
         with suppress(OSError):
             day.rmdir()
     return removed
-
-
-def _note(error: KafkaError) -> None:
-    KAFKA_ERRORS.labels(error.name()).inc()
-    _log.warning("Kafka: %s", error.str())

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from exporters.files.columns import Unfit, batch_of, schema_of
+from exporters.files.columns import Unfit, batch_of, column_of, schema_of
 
 ROW_GROUP: Final = 20_000
 """Rows of a group in Parquet; so many records of a file are in memory at most, and one message more."""
@@ -121,15 +121,17 @@ class ParquetPart:
 class JsonLinesPart:
     """A file with one JSON object a line, compressed by zstd; what is absent is left out."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[Struct]) -> None:
         self.count = 0
+        names = {name: column_of(kind, name) for name in kind.__struct_fields__}
+        self._renamed = {name: column for name, column in names.items() if name != column}
         self._encoder = msgspec.json.Encoder()
         self._file = path.open("wb")
         self._compressed = pa.CompressedOutputStream(pa.PythonFile(self._file, "w"), "zstd")
 
     def add(self, records: Sequence[Struct]) -> None:
         try:
-            lines = self._encoder.encode_lines(records)
+            lines = self._encoder.encode_lines(self._named(records) if self._renamed else records)
         except ValueError as error:
             raise Unfit(str(error)) from error
         self._compressed.write(lines)
@@ -144,6 +146,13 @@ class JsonLinesPart:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def _named(self, records: Sequence[Struct]) -> list[dict[str, Any]]:
+        """The records as objects whose members are called as the columns are."""
+        return [
+            {self._renamed.get(name, name): value for name, value in msgspec.to_builtins(record).items()}
+            for record in records
+        ]
 
 
 def _close(file: Any) -> None:

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Kind = Literal["flow", "resource", "document", "alert", "notification", "counter", "track", "dead"]
-"""Of annotations the column ``kind`` would hide that of the folders; Elasticsearch has them."""
+Kind = Literal["flow", "resource", "document", "alert", "notification", "counter", "track", "annotation", "dead"]
 
 
 class FilesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,7 +15,8 @@ class FilesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Below ``folder`` a file is ``kind=flow/day=2026-11-28/part….parquet``, or ``.jsonl.zst`` with ``format`` ``jsonl``;
     the day is that of the record's event time, UTC. A file is there, whole, when its partition has ``rotate_bytes`` of
     records (their size as JSON), at the latest ``rotate_seconds`` after its first record. Days of more than ``days``
-    ago are removed; 0 keeps all.
+    ago are removed; 0 keeps all. The field ``kind`` of annotations is ``annotation_kind`` there, beside that of the
+    folders.
     """
 
     folder: str = "export"

@@ -107,6 +107,14 @@ class Row(Struct, frozen=True):
     panels: tuple[Panel | SavedSearch, ...]
 
 
+class Control(Struct, frozen=True):
+    """A list at the head of a dashboard: its panels show what one chooses there. ``view`` has the field."""
+
+    field: str
+    label: str
+    view: str
+
+
 class Dashboard(Struct, frozen=True, kw_only=True):
     """A page; ``key`` is its id without its ``tapline-``."""
 
@@ -114,6 +122,7 @@ class Dashboard(Struct, frozen=True, kw_only=True):
     title: str
     description: str
     rows: tuple[Row, ...]
+    controls: tuple[Control, ...] = ()
 
     @property
     def panels(self) -> tuple[Panel | SavedSearch, ...]:

@@ -15,7 +15,7 @@ import msgspec
 from exporters.kibana import lens
 from exporters.kibana.dashboards import DASHBOARDS
 from exporters.kibana.data_views import VIEWS, DataView, field_formats, view
-from exporters.kibana.definitions import COLUMNS, TIME_FIELD, Dashboard, Drilldown, Panel, SavedSearch, slug
+from exporters.kibana.definitions import COLUMNS, TIME_FIELD, Control, Dashboard, Drilldown, Panel, SavedSearch, slug
 
 PREFIX: Final = "tapline"
 NAVIGATION: Final = f"{PREFIX}-navigation"
@@ -168,10 +168,15 @@ def _dashboard(dashboard: Dashboard) -> SavedObject:
             )
             for each in drilldowns
         ]
+    references += [
+        _reference("index-pattern", view(each.view).id, f"controlGroup_{_control_id(each)}:optionsListDataView")
+        for each in dashboard.controls
+    ]
     source = {"query": {"query": "", "language": "kuery"}, "filter": []}
     attributes = {
         "title": _titled(dashboard.title),
         "description": dashboard.description,
+        "controlGroupInput": _controls(dashboard.controls),
         "panelsJSON": _text(panels),
         "optionsJSON": _text(
             {
@@ -187,6 +192,37 @@ def _dashboard(dashboard: Dashboard) -> SavedObject:
         "kibanaSavedObjectMeta": {"searchSourceJSON": _text(source)},
     }
     return _object("dashboard", dashboard_id(dashboard.key), attributes, references)
+
+
+def _controls(controls: tuple[Control, ...]) -> dict[str, Any]:
+    """The controls, from left to right; what is chosen in one narrows down the values of those after it."""
+    panels = {
+        _control_id(each): {
+            "order": order,
+            "type": "optionsListControl",
+            "width": "medium",
+            "grow": True,
+            "explicitInput": {
+                "id": _control_id(each),
+                "fieldName": each.field,
+                "title": each.label,
+                "selectedOptions": [],
+                "enhancements": {},
+            },
+        }
+        for order, each in enumerate(controls)
+    }
+    ignored = ("ignoreFilters", "ignoreQuery", "ignoreTimerange", "ignoreValidations")
+    return {
+        "controlStyle": "oneLine",
+        "chainingSystem": "HIERARCHICAL",
+        "ignoreParentSettingsJSON": _text(dict.fromkeys(ignored, False)),
+        "panelsJSON": _text(panels),
+    }
+
+
+def _control_id(control: Control) -> str:
+    return f"control-{slug(control.field)}"
 
 
 def _placed(

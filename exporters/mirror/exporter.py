@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from exporters.backlog import Backlog
+from exporters.consumer import MessageExporter, connect_to_topics, new_consumer
 from exporters.letters import letter
 from exporters.mirror.messages import headers_of, key_of, value_of
-from exporters.mirror.metrics import KAFKA_ERRORS, MIRRORED, REJECTIONS, TRANSACTIONS
+from exporters.mirror.metrics import KAFKA_ERRORS, LAG, MIRRORED, OLDEST, READ, REJECTIONS, TRANSACTIONS
 from exporters.mirror.settings import MirrorSettings
 from tapline.process.health import Health
-from topics.admin import connect
 from topics.catalog import BY_KIND, DEAD, Topic
 from topics.codec import BadMessage, encode, open_message
 from topics.dead_letters import MIRROR, dead_envelope
@@ -35,38 +34,33 @@ MOST_RECORDS: Final = 20_000
 LONGEST: Final = 1.0
 """Seconds after its first record at which a transaction is committed."""
 
-_POLL_SECONDS: Final = 0.2
 _TIMEOUT: Final = 30.0
 _MAX_BYTES: Final = 8 * 1024 * 1024
 _LONGEST_VALUE: Final = _MAX_BYTES - 64 * 1024
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 
-
-class MirrorExporter:
+class MirrorExporter(MessageExporter):
     """Mirrors every record exactly once, for consumers that read committed messages only.
 
     The records and the offsets of the messages they came in are one transaction. One that was not committed is
-    aborted by the next process of the same ``instance``, or by Kafka after its timeout. :meth:`run` may be left
-    from any thread, or by a signal handler, with :meth:`leave`.
+    aborted by the next process of the same ``instance``, or by Kafka after its timeout.
     """
 
     def __init__(self, kafka: KafkaSettings, settings: MirrorSettings, health: Health | None = None) -> None:
-        self._kafka = kafka
-        self._settings = settings
-        self._prefix = settings.prefix or f"{kafka.prefix}.mirror"
-        self._health = (health or Health()).component("mirror", stall_seconds=180)
         self._topics: dict[str, Topic] = {
             BY_KIND[kind].name(kafka.prefix): BY_KIND[kind] for kind in dict.fromkeys(settings.kinds)
         }
-        self._leaving = threading.Event()
-        self._consumer: Consumer | None = None
+        component = (health or Health()).component("mirror", stall_seconds=180)
+        super().__init__(kafka, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
+        self._settings = settings
+        self._prefix = settings.prefix or f"{kafka.prefix}.mirror"
         self._producer: Producer | None = None
         self._began = 0.0
         self._firsts: dict[tuple[str, int], int] = {}
         self._nexts: dict[tuple[str, int], int] = {}
+        self._read: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._rejected: Counter[tuple[str, str]] = Counter()
 
@@ -76,10 +70,7 @@ class MirrorExporter:
             raise TaplineError("mirror.kinds is empty: name the kinds of records to mirror, as flow")
         if self._prefix == self._kafka.prefix:
             raise TaplineError(f"mirror.prefix is {self._prefix!r}, as that of the topics themselves: choose another")
-        admin, metadata = connect(self._kafka)
-        for name in (*self._topics, DEAD.name(self._kafka.prefix)):
-            if name not in metadata.topics:
-                raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+        admin, metadata = connect_to_topics(self._kafka, [*self._topics, DEAD.name(self._kafka.prefix)])
         self._create(
             admin, {name: len(metadata.topics[name].partitions) for name in self._topics}, set(metadata.topics)
         )
@@ -93,74 +84,44 @@ class MirrorExporter:
                     **self._kafka.client(),
                     "message.max.bytes": _MAX_BYTES,
                     "transactional.id": f"{self._kafka.prefix}-{GROUP}-{self._settings.instance}",
-                    "error_cb": _note,
+                    "error_cb": self._note,
                 },
                 logger=_log,
             )
             self._producer.init_transactions(_TIMEOUT)
         except KafkaException as error:
             raise TaplineError(f"Kafka refuses transactions ({error.args[0].str()}): see `tapline doctor`") from error
-        self._consumer = Consumer(
-            {
-                "queued.max.messages.kbytes": 32 * 1024,
-                **self._kafka.client(),
-                "group.id": f"{self._kafka.prefix}-{GROUP}",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "isolation.level": "read_committed",
-                "partition.assignment.strategy": "range",
-                "error_cb": _note,
-            },
-            logger=_log,
+        self._consumer = new_consumer(
+            self._kafka,
+            f"{self._kafka.prefix}-{GROUP}",
+            self._note,
+            {"isolation.level": "read_committed", "partition.assignment.strategy": "range"},
         )
         self._consumer.subscribe(list(self._topics), on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        self._backlog.show()
         self._health.ready()
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Mirror until :meth:`leave` is called or ``until`` says so; what is in hand is committed."""
-        consumer = _started(self._consumer)
         try:
-            while not self._leaving.is_set() and not (until is not None and until()):
-                message = consumer.poll(_POLL_SECONDS)
-                self._health.progress()
-                if message is not None:
-                    self._take(message)
-                if self._began and (self._counts.total() >= MOST_RECORDS or time.monotonic() - self._began >= LONGEST):
-                    self._commit()
+            super().run(until)
             self._commit()
         except KafkaException as error:
             raise TaplineError(
                 f"Kafka refuses the mirror ({error.args[0].str()}): nothing is lost, start again"
             ) from error
 
-    def leave(self) -> None:
-        """Have :meth:`run` commit what is in hand and return."""
-        self._leaving.set()
-
     def stop(self) -> None:
         """Leave the group; a transaction that is not committed is aborted."""
-        self._health.ready(is_ready=False)
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        self._close()
         if self._producer is not None:
             self._producer.purge()
             self._producer.flush(1.0)
             self._producer = None
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _tend(self) -> None:
+        if self._began and (self._counts.total() >= MOST_RECORDS or time.monotonic() - self._began >= LONGEST):
+            self._commit()
 
     def target(self, topic: Topic) -> str:
         """The name of the topic that a topic is mirrored to."""
@@ -188,26 +149,23 @@ class MirrorExporter:
                     raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
 
     def _take(self, message: Message) -> None:
-        problem = message.error()
-        if problem is not None:
-            _note(problem)
-            if problem.fatal():
-                raise KafkaException(problem)
-            return
         name, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
         topic, place = self._topics[name], (name, partition)
         if not self._began:
-            _started(self._producer).begin_transaction()
+            self._transactions().begin_transaction()
             self._began = time.monotonic()
         self._firsts.setdefault(place, offset)
         self._nexts[place] = offset + 1
+        self._backlog.took(message)
         try:
             envelope, records = open_message(message.headers(), message.value(), topic)  # type: ignore[arg-type]
         except BadMessage as bad:
+            self._read[topic.kind] += 1
             self._reject(topic, letter(GROUP, message, bad.reason, str(bad)))
             return
         if envelope.is_snapshot or not envelope.is_for(GROUP):
             return
+        self._read[topic.kind] += len(records)
         for index, record in enumerate(records):
             try:
                 value = value_of(topic, record, envelope, self._settings)
@@ -230,7 +188,7 @@ class MirrorExporter:
             )
 
     def _produce(self, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]]) -> None:
-        producer = _started(self._producer)
+        producer = self._transactions()
         while True:
             try:
                 producer.produce(topic, value, key, headers=[*headers], on_delivery=self._delivered)
@@ -250,7 +208,7 @@ class MirrorExporter:
         """Commit the transaction; where Kafka wants it aborted, read its messages again."""
         if not self._began:
             return
-        producer, consumer = _started(self._producer), _started(self._consumer)
+        producer, consumer = self._transactions(), self._running()
         offsets = [TopicPartition(*place, offset) for place, offset in self._nexts.items()]
         try:
             self._retrying(
@@ -267,6 +225,8 @@ class MirrorExporter:
             for place, offset in firsts.items():
                 consumer.seek(TopicPartition(*place, offset))
             return
+        for kind, number in self._read.items():
+            READ.labels(kind).inc(number)
         for kind, number in self._counts.items():
             MIRRORED.labels(kind).inc(number)
         for (kind, reason), number in self._rejected.items():
@@ -288,29 +248,26 @@ class MirrorExporter:
                 return
 
     def _abort(self) -> None:
-        _started(self._producer).abort_transaction(_TIMEOUT)
+        self._transactions().abort_transaction(_TIMEOUT)
         self._forget("aborted")
 
     def _forget(self, outcome: str) -> None:
         TRANSACTIONS.labels(outcome).inc()
+        self._backlog.exported()
         self._began = 0.0
         self._firsts.clear()
         self._nexts.clear()
+        self._read.clear()
         self._counts.clear()
         self._rejected.clear()
 
-    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Abort: all partitions go at once, and are read on from what is committed."""
         if self._began:
             self._abort()
+        self._backlog.forget([(each.topic, each.partition) for each in partitions])
 
-
-def _started(held: T | None) -> T:
-    if held is None:
-        raise RuntimeError("not started")
-    return held
-
-
-def _note(error: KafkaError) -> None:
-    KAFKA_ERRORS.labels(error.name()).inc()
-    _log.warning("Kafka: %s", error.str())
+    def _transactions(self) -> Producer:
+        if self._producer is None:
+            raise RuntimeError("not started")
+        return self._producer

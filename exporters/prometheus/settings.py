@@ -10,8 +10,7 @@ from msgspec import Meta, Struct, field
 class Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Counters to show: those of which group, keys and meters fit; ``*`` and ``?`` stand for any characters.
 
-    Of each group that fits the ``most_keys`` that come first are shown; a further one takes the place of the first
-    that is no longer counted.
+    Of each group that fits the ``most_keys`` largest keys are shown, by the meter that is the first of ``meters``.
     """
 
     group: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 import threading
 from collections.abc import Iterator
@@ -11,20 +12,38 @@ from msgspec import Struct
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporters.prometheus.metrics import DROPPED, TAKEN
+from exporters.prometheus.metrics import DISPLACED, DROPPED, TAKEN
 from exporters.prometheus.settings import Choice, PrometheusSettings
 from topics.records import Metric
 
 _LABELS = ("group", "key", "label", "meter", "source")
 
 
-class Shown(Struct):
-    """What is shown of one key: its values, of which window, and when Kafka had them, in epoch seconds."""
+_Key = tuple[str, str]
+
+
+class Held(Struct):
+    """What is known of one key: its values, of which window, and when Kafka had them, in epoch seconds.
+
+    ``rank`` is the value by which the largest keys are chosen.
+    """
 
     window: int
     seen: float
     label: str
     meters: dict[str, float]
+    rank: float
+
+
+class Group(Struct):
+    """The keys of a group that fit a choice, and how many of them are shown."""
+
+    most: int
+    keys: dict[_Key, Held]
+
+    def largest(self) -> list[tuple[_Key, Held]]:
+        """The keys that are shown, the largest first."""
+        return heapq.nlargest(self.most, self.keys.items(), key=lambda each: (each[1].rank, each[0]))
 
 
 def metric_name(group: str, meter: str) -> str:
@@ -37,14 +56,15 @@ def metric_name(group: str, meter: str) -> str:
 class Values(Collector):
     """Takes the totals of windows and shows the newest of each key, as gauges.
 
-    At most :attr:`Choice.most_keys` keys of a group are held. Names that differ only in what a metric's name cannot
-    have are one metric; the labels ``group`` and ``meter`` tell them apart. May be read from any thread.
+    Of a group the :attr:`Choice.most_keys` largest keys are shown. Up to twice as many are held, so that a key that was
+    smaller for a window is not forgotten. Names that differ only in what a metric's name cannot have are one metric;
+    the labels ``group`` and ``meter`` tell them apart. May be read from any thread.
     """
 
     def __init__(self, settings: PrometheusSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._groups: dict[str, dict[tuple[str, str], Shown]] = {}
+        self._groups: dict[tuple[str, int], Group] = {}
 
     def take(self, record: Metric, seen: float, now: float) -> None:
         """Take one total; ``seen`` is when Kafka took it, ``now`` the time, both in epoch seconds."""
@@ -57,30 +77,32 @@ class Values(Collector):
     def expire(self, now: float) -> None:
         """Show no more what was not counted for too long."""
         with self._lock:
-            for shown in self._groups.values():
-                for key in [key for key, each in shown.items() if self._is_stale(each.seen, now)]:
-                    del shown[key]
-            self._groups = {group: shown for group, shown in self._groups.items() if shown}
+            for group in self._groups.values():
+                for key in [key for key, each in group.keys.items() if self._is_stale(each.seen, now)]:
+                    del group.keys[key]
+            self._groups = {place: group for place, group in self._groups.items() if group.keys}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The families, each once, for a scrape."""
         families: dict[str, GaugeMetricFamily] = {}
         with self._lock:
-            for group, shown in self._groups.items():
-                for (key, source), each in shown.items():
-                    for meter, value in each.meters.items():
-                        name = metric_name(group, meter)
-                        if name not in families:
-                            families[name] = GaugeMetricFamily(
-                                name, f"{meter} of the last window, by key of the group {group}.", labels=_LABELS
-                            )
-                        families[name].add_metric([group, key, each.label, meter, source], value)
+            shown = [(name, group.largest()) for (name, _), group in self._groups.items()]
+        for group, keys in shown:
+            for (key, source), each in keys:
+                for meter, value in each.meters.items():
+                    name = metric_name(group, meter)
+                    if name not in families:
+                        families[name] = GaugeMetricFamily(
+                            name, f"{meter} of the last window, by key of the group {group}.", labels=_LABELS
+                        )
+                    families[name].add_metric([group, key, each.label, meter, source], value)
         yield from families.values()
 
     def _take(self, record: Metric, seen: float, now: float) -> str:
-        choice = self._choice(record)
-        if choice is None:
+        number = self._choice(record)
+        if number is None:
             return "not-chosen"
+        choice = self._settings.counters[number]
         if not fnmatchcase(record.stream, self._settings.stream):
             return "stream"
         if self._is_stale(seen, now):
@@ -93,26 +115,30 @@ class Values(Collector):
         if not meters:
             return "not-chosen"
         with self._lock:
-            group = self._groups.setdefault(record.group, {})
+            group = self._groups.setdefault((record.group, number), Group(choice.most_keys, {}))
             key = (record.key, record.source)
-            held = group.get(key)
+            held = group.keys.get(key)
             if held is not None and record.window < held.window:
                 return "older"
-            if held is None and len(group) >= choice.most_keys:
-                stale = next((key for key, each in group.items() if self._is_stale(each.seen, now)), None)
-                if stale is None:
-                    return "keys"
-                del group[stale]
-            group[key] = Shown(record.window, seen, record.label, meters)
+            group.keys[key] = Held(record.window, seen, record.label, meters, _rank(choice, meters))
+            if len(group.keys) > 2 * group.most:
+                DISPLACED.labels(record.group).inc(len(group.keys) - group.most)
+                group.keys = dict(group.largest())
         return ""
 
-    def _choice(self, record: Metric) -> Choice | None:
-        for choice in self._settings.counters:
+    def _choice(self, record: Metric) -> int | None:
+        """The number of the first choice that a record fits."""
+        for number, choice in enumerate(self._settings.counters):
             if fnmatchcase(record.group, choice.group) and any(
                 fnmatchcase(record.key, pattern) for pattern in choice.keys
             ):
-                return choice
+                return number
         return None
 
     def _is_stale(self, seen: float, now: float) -> bool:
         return now - seen >= self._settings.stale_seconds
+
+
+def _rank(choice: Choice, meters: dict[str, float]) -> float:
+    """The value of the first meter that was chosen: of the first pattern that fits one."""
+    return next(value for pattern in choice.meters for meter, value in meters.items() if fnmatchcase(meter, pattern))

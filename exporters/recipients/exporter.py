@@ -2,66 +2,67 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from exporters.consumer import Exporter, connect_to_topics
 from exporters.recipients.notification import Notification
 from exporters.recipients.opening import sender_for, wording_for
+from exporters.recipients.pools import LivePools
 from exporters.recipients.recipient import RecipientExporter
-from exporters.recipients.routing import PoolsOf, no_pools
+from exporters.recipients.routing import no_pools
 from exporters.recipients.senders.sender import Rejected, Unavailable
 from exporters.recipients.settings import AnyRecipient, RecipientsSettings
 from exporters.recipients.wording import SAMPLE
 from tapline.process.health import Health
-from topics.admin import connect
 from topics.catalog import DEAD, NOTIFICATION, POLICY
 from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.settings import KafkaSettings
 
-_log = logging.getLogger(__name__)
 
+class RecipientsExporter(Exporter):
+    """Tells every recipient of the settings of alerts, until :meth:`leave`.
 
-class RecipientsExporter:
-    """Tells every recipient of the settings of alerts, until :meth:`leave`."""
+    ``policy`` are the files of the policy, whose pools a recipient's ``when`` may name.
+    """
 
     def __init__(
         self,
         kafka: KafkaSettings,
         settings: RecipientsSettings,
         health: Health | None = None,
-        pools_of: PoolsOf = no_pools,
+        policy: Sequence[str] = (),
     ) -> None:
-        self._kafka = kafka
+        super().__init__(kafka)
         self._settings = settings
-        self._pools_of = pools_of
+        self._policy = policy
         self._health = health or Health()
-        self._leaving = threading.Event()
+        self._pools: LivePools | None = None
         self._recipients: list[RecipientExporter] = []
         self._failures: list[Exception] = []
 
     def start(self) -> None:
         """Check all recipients and that the topics are there; :class:`TaplineError` says what to do."""
         check_names(self._settings)
-        _, metadata = connect(self._kafka)
-        for topic in (NOTIFICATION, POLICY, DEAD):
-            if topic.name(self._kafka.prefix) not in metadata.topics:
-                raise TaplineError(
-                    f"topic {topic.name(self._kafka.prefix)} does not exist: run `tapline topics create`"
-                )
+        connect_to_topics(self._kafka, [topic.name(self._kafka.prefix) for topic in (NOTIFICATION, POLICY, DEAD)])
+        if any(when.pools for recipient in self._settings.send_to for when in recipient.when):
+            self._pools = LivePools(self._kafka, self._policy)
+            self._pools.start()
         for recipient in self._settings.send_to:
-            made = RecipientExporter(self._kafka, recipient, self._pools_of, self._health)
+            made = RecipientExporter(self._kafka, recipient, self._pools or no_pools, self._health)
             made.start()
             self._recipients.append(made)
 
     def run(self) -> None:
-        """Send until :meth:`leave`; :class:`TaplineError` when Kafka refuses one of the recipients."""
+        """Send until :meth:`leave`; the attempts in flight are finished.
+
+        :class:`TaplineError` when Kafka refuses one of the recipients.
+        """
         threads = [
             threading.Thread(target=self._run, args=(recipient,), name="recipient") for recipient in self._recipients
         ]
@@ -75,15 +76,14 @@ class RecipientsExporter:
         if self._failures:
             raise self._failures[0]
 
-    def leave(self) -> None:
-        """Have :meth:`run` finish the attempts in flight and return."""
-        self._leaving.set()
-
     def stop(self) -> None:
         """Release the connections."""
         for recipient in self._recipients:
             recipient.stop()
         self._recipients.clear()
+        if self._pools is not None:
+            self._pools.stop()
+            self._pools = None
 
     def _run(self, recipient: RecipientExporter) -> None:
         try:
@@ -91,15 +91,6 @@ class RecipientsExporter:
         except Exception as error:  # noqa: BLE001 - told by run
             self._failures.append(error)
             self._leaving.set()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def check_names(settings: RecipientsSettings) -> None:

@@ -30,6 +30,14 @@ SECONDS: Final = Histogram("tapline_recipient_seconds", "Time that an attempt to
 LAG: Final = Gauge(
     "tapline_recipient_lag_messages", "Messages in Kafka that are not committed yet.", ["recipient", "partition"]
 )
+OLDEST: Final = Gauge(
+    "tapline_recipient_oldest_unexported_seconds",
+    "How long ago Kafka took the oldest notification that was read and is not dealt with; 0 where there is none.",
+    ["recipient"],
+)
+POLICY_REFUSED: Final = Counter(
+    "tapline_recipient_policy_refused", "Changes of the policy's pools that cannot be used; those before stay."
+)
 KAFKA_ERRORS: Final = Counter(
     "tapline_recipient_kafka_errors", "Errors of the Kafka client, by name.", ["recipient", "error"]
 )

@@ -30,7 +30,8 @@ class Place:
     ``done`` is what is dealt with and may be committed, ``read`` what was handed out. Up to ``start`` everything was
     dealt with by an earlier process, and is read once more to know it again. ``until`` is how far an announced digest
     reaches. ``has_ended`` once all was read that was there, at some time since the start. ``is_fresh`` until something
-    of it was sent: what comes first may have been sent before, by itself.
+    of it was sent: what comes first may have been sent before, by itself. ``since`` is when Kafka took the oldest
+    message that was handed out and is not dealt with, in epoch seconds.
     """
 
     def __init__(self, topic: Topic, name: str, partition: int, start: Position, until: Position | None) -> None:
@@ -43,6 +44,7 @@ class Place:
         self.until = until
         self.has_ended = False
         self.is_fresh = True
+        self.since = 0.0
         self.committed: tuple[Position, Position | None] = (start, until)
 
     @property
@@ -54,6 +56,11 @@ class Place:
     def is_caught_up(self) -> bool:
         """True when everything was read that was there, or that is in the digest that was announced."""
         return self.has_ended or (self.until is not None and self.read >= self.until)
+
+    @property
+    def has_waiting(self) -> bool:
+        """True when something was handed out that is not dealt with."""
+        return self.read > self.done
 
     @property
     def is_changed(self) -> bool:

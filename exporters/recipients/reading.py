@@ -13,10 +13,12 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from msgspec import Struct
 
-from exporters.recipients.metrics import KAFKA_ERRORS, LAG, REJECTIONS
+from exporters.consumer import POLL_SECONDS, REFUSALS, new_consumer
+from exporters.recipients.metrics import KAFKA_ERRORS, LAG, OLDEST, REJECTIONS
 from exporters.recipients.places import Place, Position, committed_position
 from topics.catalog import NOTIFICATION, POLICY
 from topics.codec import BadMessage, Headers, open_message
+from topics.dead_letters import RECIPIENT
 from topics.errors import TaplineError
 from topics.records import Record
 from topics.settings import KafkaSettings
@@ -24,35 +26,38 @@ from topics.settings import KafkaSettings
 LOOK_BACK: Final = 2000
 """How many messages before its commit of each partition are read again, to know what a recipient was told."""
 
-_POLL_SECONDS: Final = 0.2
 _TIMEOUT: Final = 10.0
 _LAG_EVERY: Final = 5.0
 _MOST_POLL_INTERVAL_MS: Final = 15 * 60 * 1000
-_FATAL: Final = (
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError._FATAL,  # noqa: SLF001 - the library's public constant
-)
+_QUEUED_KILOBYTES: Final = 1024
 
 _log = logging.getLogger(__name__)
 
 
+def stage_of(name: str) -> str:
+    """What a recipient is called as the stage of a dead letter, and in its consumer group."""
+    return f"{RECIPIENT}{name}"
+
+
 def group_of(kafka: KafkaSettings, name: str) -> str:
     """The consumer group of a recipient."""
-    return f"{kafka.prefix}-recipient-{name}"
+    return f"{kafka.prefix}-{stage_of(name)}"
 
 
 class Item(Struct, frozen=True):
     """A record as it is handed out, or why there is none in a message.
 
     ``published`` is when Kafka took the message, in epoch seconds. ``is_known`` says that an earlier process has dealt
-    with it.
+    with it, ``is_again`` that it is a dead letter sent again to this recipient. ``index`` is that of the record in
+    its message.
     """
 
     place: Place
     offset: int
     published: float
     is_known: bool
+    index: int | None = None
+    is_again: bool = False
     record: Record | None = None
     problem: BadMessage | None = None
     headers: Headers | None = None
@@ -83,27 +88,26 @@ class NotificationReader:
 
     def start(self) -> None:
         """Join the recipient's consumer group."""
-        self._consumer = Consumer(
+        self._consumer = new_consumer(
+            self._kafka,
+            group_of(self._kafka, self._name),
+            self._note,
             {
-                "queued.max.messages.kbytes": 1024,
-                **self._kafka.client(),
-                "group.id": group_of(self._kafka, self._name),
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
                 "max.poll.interval.ms": _MOST_POLL_INTERVAL_MS,
                 "partition.assignment.strategy": "cooperative-sticky",
-                "error_cb": self._note,
             },
-            logger=_log,
+            _QUEUED_KILOBYTES,
         )
         self._consumer.subscribe(
             list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
+        OLDEST.labels(self._name).set_function(self.age)
 
     def stop(self) -> None:
         """Leave the group; what is not committed is read again by the next."""
+        with suppress(KeyError):
+            OLDEST.remove(self._name)
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
@@ -117,6 +121,11 @@ class NotificationReader:
     def topic_name(self) -> str:
         """The notification topic's name."""
         return NOTIFICATION.name(self._kafka.prefix)
+
+    def age(self) -> float:
+        """How many seconds ago Kafka took the oldest message that was handed out and is not dealt with."""
+        since = [place.since for place in self._places.copy().values() if place.has_waiting]
+        return max(0.0, time.time() - min(since)) if since else 0.0
 
     @property
     def has_places(self) -> bool:
@@ -140,7 +149,7 @@ class NotificationReader:
             self._paused = False
             consumer.resume([place.at(0) for key, place in self._places.items() if key not in self._withheld])
         if not self._items:
-            message = self._held.popleft() if self._held else consumer.poll(min(seconds, _POLL_SECONDS))
+            message = self._held.popleft() if self._held else consumer.poll(min(seconds, POLL_SECONDS))
             if message is not None:
                 self._open(message)
         self._measure_lag(consumer)
@@ -151,6 +160,8 @@ class NotificationReader:
             if not self._may_pass(item.place):
                 self._withhold(item.place)
                 continue
+            if not item.place.has_waiting:
+                item.place.since = item.published
             item.place.read = after
             if item.record is not None or item.problem is not None:
                 return item
@@ -192,7 +203,7 @@ class NotificationReader:
             consumer.pause([place.at(0) for place in self._places.values()])
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._leaving.is_set() and not self.is_disturbed:
-            message = consumer.poll(min(left, _POLL_SECONDS))
+            message = consumer.poll(min(left, POLL_SECONDS))
             if message is not None:
                 self._held.append(message)
             self._progress()
@@ -223,7 +234,7 @@ class NotificationReader:
                     place.has_ended = True
                 return
             self._note(problem)
-            if problem.code() in _FATAL:
+            if problem.code() in REFUSALS:
                 raise TaplineError(f"Kafka refuses recipient {self._name}: {problem.str()}")
             return
         place = self._places.get((message.topic() or "", message.partition() or 0))
@@ -242,14 +253,15 @@ class NotificationReader:
             item = Item(place, offset, published, known, problem=bad, headers=headers, value=value)  # type: ignore[arg-type]
             self._items.append((last, item))
             return
-        if envelope.is_snapshot or envelope.reader:
+        if envelope.is_snapshot or not envelope.is_for(stage_of(self._name)):
             # What was sent again to another stage has been told.
             self._items.append((last, Item(place, offset, published, known)))
             return
         for index, record in enumerate(records):
             after = Position(offset, index + 1) if index + 1 < len(records) else last
             known = Position(offset, index) < place.start
-            self._items.append((after, Item(place, offset, published, known, record)))
+            item = Item(place, offset, published, known, index, bool(envelope.reader), record, headers=headers)  # type: ignore[arg-type]
+            self._items.append((after, item))
 
     def _may_pass(self, place: Place) -> bool:
         """Not yet: what people say of alerts before the alerts themselves, and what is not in the digest."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from base64 import b64encode
 from typing import Final
 
 import msgspec
@@ -18,20 +17,21 @@ from exporters.recipients.metrics import MESSAGES, OUTCOMES, READ, REJECTIONS, R
 from exporters.recipients.notification import Message, Notification
 from exporters.recipients.opening import sender_for, wording_for
 from exporters.recipients.rate_limit import RateLimit
-from exporters.recipients.reading import Item, NotificationReader
+from exporters.recipients.reading import Item, NotificationReader, stage_of
 from exporters.recipients.routing import PoolsOf, Routes
 from exporters.recipients.senders.sender import Rejected, Unavailable
 from exporters.recipients.settings import AnyRecipient, Reader
 from exporters.recipients.wording import Unwordable
 from tapline.process.health import Health
-from topics.catalog import DEAD
+from topics.codec import BadMessage
+from topics.dead_letters import dead_letter
 from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.records import Alert, DeadLetter, PolicyEntry
 from topics.settings import KafkaSettings
 
 NODE: Final = "exporter-recipients"
-"""How it names itself in dead letters."""
+"""The node of its dead letters."""
 
 MOST_TRIES: Final = 8
 """How often a message is tried whose sending fails with an error that nobody expects."""
@@ -39,6 +39,9 @@ MOST_TRIES: Final = 8
 _PATIENCE: Final = 0.5
 _COMMIT_EVERY: Final = 1.0
 _UNEXPECTED: Final = "unexpected"
+_NO_REASON: Final = ("", "")
+"""Why something is a dead letter, before that is known."""
+
 _ACKNOWLEDGEMENTS: Final = "acknowledgements/"
 
 _log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class RecipientExporter:
         self._kafka = kafka
         self._recipient = recipient
         self._pools_of = pools_of
+        self._stage = stage_of(recipient.name)
         self._health = health.component(f"recipient-{recipient.name}", stall_seconds=5 * recipient.timeout + 60)
         self._leaving = threading.Event()
         self._reader = NotificationReader(kafka, recipient.name, self._leaving, self._health.progress)
@@ -138,8 +142,7 @@ class RecipientExporter:
                 return True
             READ.labels(name).inc()
             letter = self._letter(item, item.value or b"")
-            letter = msgspec.structs.replace(letter, reason=item.problem.reason, error=str(item.problem))
-            return self._give_up(letter, item.problem.reason, 1, "rejected")
+            return self._give_up(self._because(letter, item.problem), item.problem.reason, 1, "rejected")
         notification = self._notification(item)
         if notification is None:
             return True
@@ -148,6 +151,8 @@ class RecipientExporter:
                 self._told.add(notification)
             return True
         READ.labels(name).inc()
+        if item.is_again:
+            return self._tell(item, notification)
         if notification.id in self._told or (self._digest is not None and notification.id in self._digest):
             self._count("duplicate")
         elif not self._told.wants(notification):
@@ -221,16 +226,18 @@ class RecipientExporter:
     def _deliver_digest(self, collected: Digest) -> bool:
         name = self._recipient.name
         key = collected.key(name)
-        letter = DeadLetter(
-            id=digest(DEAD.kind, name, key),
-            time=int(collected.newest * 1_000_000),
-            node=NODE,
-            topic=self._reader.topic_name,
-            partition=0,
-            offset=0,
-            reason="",
-            stage=NODE,
-            value=b64encode(msgspec.json.encode([each.alert for each in collected.listed])).decode(),
+        # A digest has no place of its own in Kafka: the letter's id is made of its key.
+        letter = msgspec.structs.replace(
+            dead_letter(
+                self._stage,
+                (self._reader.topic_name, 0, 0),
+                int(collected.newest * 1_000_000),
+                None,
+                msgspec.json.encode([each.alert for each in collected.listed]),
+                _NO_REASON,
+                node=NODE,
+            ),
+            id=digest(self._stage, key),
         )
         try:
             if len(collected) == 1:
@@ -280,7 +287,7 @@ class RecipientExporter:
             raise Unavailable(_UNEXPECTED, type(error).__name__) from error
         self._limit.count(began)
 
-    def _because(self, letter: DeadLetter, error: Rejected | Unavailable | Unwordable) -> DeadLetter:
+    def _because(self, letter: DeadLetter, error: Rejected | Unavailable | Unwordable | BadMessage) -> DeadLetter:
         return msgspec.structs.replace(letter, reason=error.reason, error=f"recipient {self._recipient.name}: {error}")
 
     def _give_up(self, letter: DeadLetter, reason: str, count: int, outcome: str) -> bool:
@@ -300,18 +307,9 @@ class RecipientExporter:
         return True
 
     def _letter(self, item: Item, value: bytes) -> DeadLetter:
-        place = item.place
-        return DeadLetter(
-            id=digest(DEAD.kind, self._recipient.name, place.name, place.partition, item.offset, place.read.record),
-            time=int(item.published * 1_000_000),
-            node=NODE,
-            topic=place.name,
-            partition=place.partition,
-            offset=item.offset,
-            reason="",
-            stage=NODE,
-            value=b64encode(value).decode(),
-        )
+        place = (item.place.name, item.place.partition, item.offset)
+        time = int(item.published * 1_000_000)
+        return dead_letter(self._stage, place, time, item.headers, value, _NO_REASON, node=NODE, index=item.index)
 
     def _count(self, outcome: str, number: int = 1) -> None:
         OUTCOMES.labels(self._recipient.name, outcome).inc(number)

@@ -66,6 +66,7 @@ class Webhook(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag
     secret: str = ""
     body: str = ""
     ca_file: str = ""
+    proxy: str = ""
 
 
 class Email(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="email"):
@@ -90,6 +91,7 @@ class Slack(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="
 
     url: str
     ca_file: str = ""
+    proxy: str = ""
 
 
 class Mattermost(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="mattermost"):
@@ -97,6 +99,7 @@ class Mattermost(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, 
 
     url: str
     ca_file: str = ""
+    proxy: str = ""
 
 
 class Teams(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="teams"):
@@ -104,6 +107,7 @@ class Teams(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="
 
     url: str
     ca_file: str = ""
+    proxy: str = ""
 
 
 class Discord(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="discord"):
@@ -111,6 +115,7 @@ class Discord(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag
 
     url: str
     ca_file: str = ""
+    proxy: str = ""
 
 
 class Telegram(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="telegram"):
@@ -120,6 +125,7 @@ class Telegram(Reader, kw_only=True, frozen=True, forbid_unknown_fields=True, ta
     chat: str
     server: str = "https://api.telegram.org"
     ca_file: str = ""
+    proxy: str = ""
 
 
 class PagerDuty(Recipient, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="pagerduty"):
@@ -132,6 +138,7 @@ class PagerDuty(Recipient, kw_only=True, frozen=True, forbid_unknown_fields=True
     title: str = ""
     url: str = "https://events.pagerduty.com/v2/enqueue"
     ca_file: str = ""
+    proxy: str = ""
 
 
 class SyslogServer(Recipient, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="syslog"):
@@ -177,7 +184,8 @@ class RecipientsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     hours and of the times it reads. One attempt may take ``timeout`` seconds; what could not be delivered
     ``give_up_seconds`` after it was told becomes a dead letter. ``title`` and ``text`` are templates in place of the
     usual ones. With ``digest_seconds`` all that comes in so many seconds is one message. At most ``per_minute``
-    messages go out in any 60 seconds (0: no limit); what is beyond comes as one message after that.
+    messages go out in any 60 seconds (0: no limit); what is beyond comes as one message after that. ``proxy`` is the
+    URL of an HTTP proxy through which it is reached; one with a password in it is a secret.
 
     Secrets are named, not written: ``env:NAME`` is a variable of the environment, ``file:PATH`` a file whose first line
     it is.

@@ -92,9 +92,42 @@ class LinksAttributes(Shape):
     links: Annotated[list[Link], Meta(min_length=1)]
 
 
+class ControlGroup(Shape):
+    """``control_group`` of version 1; its texts are :class:`ControlPanel` by id, and what controls do not heed."""
+
+    controlStyle: Literal["oneLine", "twoLine"]  # noqa: N815
+    chainingSystem: Literal["HIERARCHICAL", "NONE"]  # noqa: N815
+    ignoreParentSettingsJSON: str  # noqa: N815
+    panelsJSON: str  # noqa: N815
+
+
+class OptionsList(Shape):
+    id: Name
+    fieldName: Text  # noqa: N815
+    title: Text
+    selectedOptions: list[str]  # noqa: N815
+    enhancements: dict[str, Any]
+
+
+class ControlPanel(Shape):
+    order: Annotated[int, Meta(ge=0)]
+    type: Literal["optionsListControl"]
+    width: Literal["small", "medium", "large"]
+    grow: bool
+    explicitInput: OptionsList  # noqa: N815
+
+
+class Ignored(Shape):
+    ignoreFilters: bool  # noqa: N815
+    ignoreQuery: bool  # noqa: N815
+    ignoreTimerange: bool  # noqa: N815
+    ignoreValidations: bool  # noqa: N815
+
+
 class DashboardAttributes(Shape):
     title: Text
     description: Text
+    controlGroupInput: ControlGroup  # noqa: N815
     panelsJSON: str  # noqa: N815
     optionsJSON: str  # noqa: N815
     timeRestore: Literal[False]  # noqa: N815

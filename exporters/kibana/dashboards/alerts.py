@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.kibana.dashboards.controls import ends
 from exporters.kibana.dashboards.links import TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
     LIST_ROW,
     METRICS_ROW,
     TABLE_ROW,
+    Control,
     Dashboard,
     Panel,
     Row,
@@ -28,6 +30,7 @@ ALERTS: Final = Dashboard(
     key="alerts",
     title="Alerts",
     description="What was told, about whom, by which script, rule or check, and how the conditions stand.",
+    controls=(Control(_TYPE, "Type", "alert"), *ends("alert")),
     rows=(
         Row(
             METRICS_ROW,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.kibana.dashboards.controls import ends
 from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
@@ -31,6 +32,7 @@ DNS: Final = Dashboard(
     key="dns",
     title="DNS",
     description="Who asks for which names, who answers, and what.",
+    controls=ends("resource"),
     rows=(
         Row(
             METRICS_ROW,

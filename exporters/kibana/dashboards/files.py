@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.kibana.dashboards.controls import ends
 from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
@@ -29,6 +30,7 @@ FILES: Final = Dashboard(
     key="files",
     title="Files",
     description="Which files were carried, of which kind, between whom, and their hashes.",
+    controls=ends("resource"),
     rows=(
         Row(
             METRICS_ROW,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.kibana.dashboards.controls import ends
 from exporters.kibana.dashboards.links import TO_ALERTS
 from exporters.kibana.definitions import (
     CHART_ROW,
     LIST_ROW,
     METRICS_ROW,
     TABLE_ROW,
+    Control,
     Dashboard,
     Metric,
     Panel,
@@ -30,6 +32,11 @@ FLOWS: Final = Dashboard(
     key="flows",
     title="Flows",
     description="Who spoke with whom, how much and for how long. Bytes and packets are those of the time looked at.",
+    controls=(
+        *ends("flow"),
+        Control("tapline.flow.application", "Application", "flow"),
+        Control("network.transport", "Transport", "flow"),
+    ),
     rows=(
         Row(
             METRICS_ROW,

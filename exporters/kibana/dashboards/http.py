@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.kibana.dashboards.controls import ends
 from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
@@ -28,6 +29,7 @@ HTTP: Final = Dashboard(
     key="http",
     title="HTTP",
     description="What is asked of which web servers, by which programs, and how they answer: what is not encrypted.",
+    controls=ends("resource"),
     rows=(
         Row(
             METRICS_ROW,

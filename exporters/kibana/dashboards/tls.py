@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.kibana.dashboards.controls import ends
 from exporters.kibana.dashboards.links import TO_ALERTS, TO_FLOWS
 from exporters.kibana.definitions import (
     CHART_ROW,
@@ -33,6 +34,7 @@ TLS: Final = Dashboard(
     key="tls",
     title="TLS and certificates",
     description="Names that are asked for, versions, ciphers and fingerprints, and the certificates that servers show.",
+    controls=ends("flow"),
     rows=(
         Row(
             METRICS_ROW,

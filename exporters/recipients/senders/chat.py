@@ -24,7 +24,7 @@ class ChatSender(Sender):
 
     def open(self) -> None:
         recipient = self._recipient
-        self._poster = Poster(recipient.name, self.url(), recipient.ca_file, recipient.timeout)
+        self._poster = Poster(recipient.name, self.url(), recipient.ca_file, recipient.timeout, recipient.proxy)
 
     def url(self) -> str:
         """Where messages are posted."""

@@ -6,11 +6,13 @@ import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
+from urllib.parse import unquote
 
 import urllib3
 
 from exporters.recipients.senders.sender import Rejected, Unavailable
+from tapline.process.secrets import secret
 from topics.errors import TaplineError
 
 MOST_SECONDS: Final = 3600.0
@@ -24,25 +26,21 @@ class Poster:
     """Posts JSON to one URL, over a connection that is kept.
 
     2xx is delivered; 408, 425, 429 and 5xx, and no answer, are worth another attempt; everything else is not. The URL
-    may be a secret, so no error names it. Redirections are not followed.
+    may be a secret, so no error names it. Redirections are not followed. ``proxy`` is that of the settings.
     """
 
-    def __init__(self, name: str, url: str, ca_file: str, timeout: float) -> None:
+    def __init__(self, name: str, url: str, ca_file: str, timeout: float, proxy: str = "") -> None:
         self._url = url
         self._timeout = timeout
-        try:
-            scheme = urllib3.util.parse_url(url).scheme
-        except urllib3.exceptions.LocationParseError:
-            scheme = None
-        if scheme not in ("http", "https"):
-            raise TaplineError(f"recipient {name}: its url is none: it begins with https:// or http://")
-        self._pool = urllib3.PoolManager(
-            num_pools=1,
-            maxsize=1,
-            retries=False,
-            timeout=urllib3.Timeout(connect=timeout, read=timeout),
-            ssl_context=tls_context(name, ca_file),
-        )
+        _parsed(f"recipient {name}: its url", url)
+        options: dict[str, Any] = {
+            "num_pools": 1,
+            "maxsize": 1,
+            "retries": False,
+            "timeout": urllib3.Timeout(connect=timeout, read=timeout),
+            "ssl_context": tls_context(name, ca_file),
+        }
+        self._pool = _proxied(name, proxy, options) if proxy else urllib3.PoolManager(**options)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Post ``body``; :class:`Rejected` or :class:`Unavailable` when the answer is not 2xx."""
@@ -62,6 +60,8 @@ class Poster:
         self._pool.clear()
 
     def _unreachable(self, error: Exception) -> Unavailable:
+        if isinstance(error, urllib3.exceptions.ProxyError):
+            return Unavailable("proxy", _words(error))
         if isinstance(error, urllib3.exceptions.SSLError):
             return Unavailable("tls", _words(error))
         if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
@@ -77,6 +77,28 @@ class Poster:
         if 300 <= status < 400:
             detail = f"it answers {status}, a redirection: write the URL to which it leads"
         return Rejected(str(status), detail)
+
+
+def _parsed(named: str, url: str) -> urllib3.util.Url:
+    try:
+        parsed = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        parsed = urllib3.util.Url()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise TaplineError(f"{named} is none: it begins with https:// or http://")
+    return parsed
+
+
+def _proxied(name: str, proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
+    """What asks through a proxy (RFC 9110 9.3.6), with the name and password its URL has (RFC 7617)."""
+    named = f"recipient {name}: proxy"
+    if proxy.startswith(("env:", "file:")):
+        proxy = secret(proxy, named)
+    elif "@" in proxy:
+        raise TaplineError(f"{named}: secrets do not stand in the configuration: write env:NAME or file:PATH")
+    parsed = _parsed(named, proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(parsed.auth)) if parsed.auth else None
+    return urllib3.ProxyManager(parsed._replace(auth=None).url, proxy_headers=headers, **options)
 
 
 def _said(answer: urllib3.BaseHTTPResponse) -> bytes:

@@ -33,7 +33,7 @@ class PagerDutySender(Sender):
     def open(self) -> None:
         recipient = self._recipient
         self._routing_key = secret(recipient.routing_key, f"recipient {recipient.name}: routing_key")
-        self._poster = Poster(recipient.name, recipient.url, recipient.ca_file, recipient.timeout)
+        self._poster = Poster(recipient.name, recipient.url, recipient.ca_file, recipient.timeout, recipient.proxy)
 
     def send(self, message: Message) -> None:
         if self._poster is None:

@@ -46,7 +46,7 @@ class WebhookSender(Sender):
         if recipient.body:
             self._body = JsonBody(recipient, recipient.body)
         url = secret(recipient.url, f"{name}: url") if recipient.url.startswith(_NAMED) else recipient.url
-        self._poster = Poster(recipient.name, url, recipient.ca_file, recipient.timeout)
+        self._poster = Poster(recipient.name, url, recipient.ca_file, recipient.timeout, recipient.proxy)
 
     def send(self, message: Message) -> None:
         if self._poster is None:

@@ -45,7 +45,7 @@ def faulty_proxy(url: str, most_documents: int) -> Iterator[tuple[str, list[str]
                     self.answer(status, kind, answer, sent=len(answer) // 2)
                 self.close_connection = True
 
-        do_GET = do_PUT = do_POST = forward  # noqa: N815 - the base class's names
+        do_GET = do_HEAD = do_PUT = do_POST = forward  # noqa: N815 - the base class's names
 
         def ask(self, body: bytes) -> tuple[int, str, bytes]:
             connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)

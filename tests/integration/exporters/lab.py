@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch.helpers import scan
 from prometheus_client import REGISTRY
 
 from exporters.elasticsearch.connection import client
@@ -50,7 +51,7 @@ with on_stop_signal(exporter.leave), exporter:
 class Lab:
     """Everything one test of the exporter works with; nothing in it is shared with another test."""
 
-    def __init__(self, bootstrap: str, url: str) -> None:
+    def __init__(self, bootstrap: str, url: str, **settings: object) -> None:
         name = f"t{uuid.uuid4().hex[:12]}"
         self.kafka = KafkaSettings(
             bootstrap=bootstrap,
@@ -59,10 +60,11 @@ class Lab:
             # A process that was killed is to be missed soon.
             options={"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"},
         )
-        self.settings = ElasticsearchSettings(hosts=[url], namespace=name, flush_seconds=0.1, timeout=60.0)
+        usual = ElasticsearchSettings(hosts=[url], namespace=name, flush_seconds=0.1, timeout=60.0)
+        self.settings = msgspec.structs.replace(usual, **settings)
         self.client: Elasticsearch = client(self.settings)
         self.health = Health()
-        self._sequences: dict[tuple[str, int], int] = {}
+        self._sequences: dict[tuple[str, int, int], int] = {}
         create(self.kafka)
         self._producer = Producer(
             self.kafka.client() | {"enable.idempotence": True, "linger.ms": 0, "message.max.bytes": 8 * 1024 * 1024}
@@ -72,18 +74,18 @@ class Lab:
         """The exporter's settings with some other values."""
         return msgspec.structs.replace(self.settings, **changes)
 
-    def publish(self, topic: Topic, records: Sequence[Record], partition: int = 0) -> None:
+    def publish(self, topic: Topic, records: Sequence[Record], partition: int = 0, window: int = WINDOW) -> None:
         """Send records as one message, with the headers a capture node would give it."""
-        first = self._sequences.get((topic.kind, partition), 0)
-        self._sequences[topic.kind, partition] = first + len(records)
-        envelope = Envelope(topic.schema, "node-1", STREAM, WINDOW, first, len(records))
+        first = self._sequences.get((topic.kind, partition, window), 0)
+        self._sequences[topic.kind, partition, window] = first + len(records)
+        envelope = Envelope(topic.schema, "node-1", STREAM, window, first, len(records))
         self.send(topic, encode(records), envelope.headers(), partition, key=records[0].id)
 
-    def mark(self, topic: Topic, partition: int = 0) -> None:
+    def mark(self, topic: Topic, partition: int = 0, window: int = WINDOW) -> None:
         """Send the marker that ends the window."""
-        announced = self._sequences.get((topic.kind, partition), 0)
-        marker = Snapshot(node="node-1", stream=STREAM, window=WINDOW, announced=announced, final=True)
-        envelope = Envelope(SNAPSHOT_SCHEMA, "node-1", STREAM, WINDOW, announced, 1)
+        announced = self._sequences.get((topic.kind, partition, window), 0)
+        marker = Snapshot(node="node-1", stream=STREAM, window=window, announced=announced, final=True)
+        envelope = Envelope(SNAPSHOT_SCHEMA, "node-1", STREAM, window, announced, 1)
         self.send(topic, encode([marker]), envelope.headers(), partition)
 
     def send(
@@ -178,6 +180,12 @@ class Lab:
             return int(self.client.count(index=self.stream_name(topic))["count"])
         except NotFoundError:
             return 0
+
+    def identities(self, topic: Topic) -> list[str]:
+        """The ids of the records of which Elasticsearch holds documents, one for each document, sorted."""
+        self.client.indices.refresh(index=self.stream_name(topic))
+        found = scan(self.client, index=self.stream_name(topic), size=10_000, _source=["event.id"])
+        return sorted(hit["_source"]["event"]["id"] for hit in found)
 
     def documents(self, topic: Topic) -> list[dict[str, Any]]:
         """The first 10,000 documents of a topic's records."""

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from exporters.elasticsearch import documents
 from exporters.elasticsearch.exporter import Exporter
+from exporters.elasticsearch.reading import Place
 from tapline.commands import dead_letter_changes as changes
 from tapline.commands.dead_letter_choice import Choice
 from tests.integration.exporters.lab import Lab, Outcomes
@@ -24,8 +25,8 @@ from topics.dead_log import read_standings
 class Unfinished(Exporter):
     """An exporter that is lost between writing and committing."""
 
-    def _commit(self, *, wait: bool = False) -> None:  # noqa: ARG002 - the base class passes it
-        self._offsets.clear()
+    def _commit(self, offsets: dict[Place, int], *, wait: bool = False) -> None:  # noqa: ARG002 - as the base class
+        offsets.clear()
 
 
 def retry(lab: Lab, choice: Choice | None = None) -> changes.Done:

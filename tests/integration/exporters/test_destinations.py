@@ -1,6 +1,7 @@
 """Files, the mirror and Prometheus on a real Kafka: each record once, also where a process is killed."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -26,6 +27,9 @@ from exporters.mirror.settings import MirrorSettings
 from exporters.prometheus.exporter import PrometheusExporter
 from exporters.prometheus.settings import Choice, PrometheusSettings
 from tapline.commands.backlog import backlog
+from tapline.commands.capturing import capture
+from tapline.configuration import Configuration
+from tapline.demo import DEMO_CAPTURE
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 from tests.integration.exporters.lab import Lab
@@ -33,6 +37,8 @@ from tests.unit.exporters.samples import STREAM, counter, flow
 from tests.waiting import wait_for
 from topics.catalog import COUNTER, DEAD, FLOW, Topic
 from topics.errors import TaplineError
+from topics.records import Flow
+from topics.tail import tail
 
 _PROGRAM = """
 import sys, msgspec
@@ -169,6 +175,55 @@ def test_files_that_appeared_before_the_commit_failed_are_written_again(
     with running(FilesExporter(topics.kafka, settings)):
         wait_for(lambda: waiting(topics, FILES_GROUP, FLOW) == 0, "everything to be in files", seconds=60)
     assert in_files(tmp_path) == (1000, 1000, octets(1000))
+
+
+def test_exporters_that_come_and_go_write_every_record_once(topics: Lab, tmp_path: Path) -> None:
+    settings = FilesSettings(folder=str(tmp_path), kinds=["flow"], rotate_bytes=20_000, rotate_seconds=0.3)
+    publish(topics, 0, 1000)
+    with process(topics, "files", settings) as first, process(topics, "files", settings) as second:
+        wait_for(lambda: written_by(tmp_path) == {0, 1}, "files of both partitions", seconds=60)
+        publish(topics, 1000, 2000)
+        # The group is divided anew three times while there is something to write: one leaves, one is killed, one comes.
+        first.send_signal(signal.SIGTERM)
+        first.wait(60)
+        publish(topics, 3000, 1000)
+        second.kill()
+        publish(topics, 4000, 1000)
+        with running(FilesExporter(topics.kafka, settings)), process(topics, "files", settings):
+            wait_for(lambda: waiting(topics, FILES_GROUP, FLOW) == 0, "everything to be in files", seconds=90)
+    assert in_files(tmp_path) == (5000, 5000, octets(5000))
+
+
+def written_by(folder: Path) -> set[int]:
+    """The partitions of which there are files."""
+    return {int(path.name.split(".")[2]) for path in folder.glob("*/*/part*")}
+
+
+def test_a_capture_comes_out_of_files_as_it_went_in(topics: Lab, tmp_path: Path) -> None:
+    configuration = Configuration(kafka=topics.kafka)
+    (summary,) = capture(configuration, [str(DEMO_CAPTURE)], depth="light")
+    assert not summary.problem
+    settings = FilesSettings(folder=str(tmp_path), kinds=["flow", "annotation"], rotate_seconds=0.3)
+    with running(FilesExporter(topics.kafka, settings)):
+        wait_for(lambda: waiting(topics, FILES_GROUP, FLOW) == 0, "everything to be in files", seconds=60)
+    flows = [
+        record
+        for message in tail(topics.kafka, FLOW, beginning=True, follow=False)
+        for record in message.records
+        if isinstance(record, Flow)
+    ]
+    assert flows
+    with duckdb.connect() as database:
+        found = database.sql(
+            "SELECT source_ip, count(*), sum(delta_source_bytes + delta_destination_bytes)::BIGINT "
+            f"FROM read_parquet('{tmp_path}/kind=flow/*/*.parquet', hive_partitioning = true) GROUP BY source_ip"
+        ).fetchall()
+    expected: dict[str, list[int]] = {}
+    for each in flows:
+        sums = expected.setdefault(each.source_ip, [0, 0])
+        sums[0] += 1
+        sums[1] += each.delta_source_bytes + each.delta_destination_bytes
+    assert {address: [number, size] for address, number, size in found} == expected
 
 
 def mirrored(topics: Lab, topic: str) -> list[tuple[str, dict[str, object], dict[str, bytes]]]:

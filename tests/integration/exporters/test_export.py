@@ -7,7 +7,8 @@ import pytest
 
 from exporters.elasticsearch.documents import EXPORTED
 from exporters.elasticsearch.exporter import Exporter
-from exporters.elasticsearch.templates import component_templates, index_templates, setup
+from exporters.elasticsearch.setup import setup
+from exporters.elasticsearch.templates import component_templates, index_templates
 from tests.integration.exporters.lab import Lab, Outcomes
 from tests.unit.exporters.samples import SAMPLES, STREAM, WINDOW, alert, alert_state, counter, dns, document, flow
 from topics.catalog import ALERT_STATE, COUNTER, DEAD, DOCUMENT, FLOW, NOTIFICATION, RESOURCE

@@ -82,6 +82,67 @@ def test_fields_are_those_of_ecs(kind: str) -> None:
         assert kind_of_field == wanted or kind_of_field in COMPATIBLE.get(wanted, set()), f"{path} is {wanted} in ECS"
 
 
+@pytest.fixture(scope="module")
+def ecs_fields() -> dict[str, dict[str, str]]:
+    """The rows of the list of ECS fields, by the field."""
+    if not ECS_FIELDS.is_file():
+        pytest.skip(f"the list of ECS fields is not there: {ECS_FIELDS}")
+    with ECS_FIELDS.open(encoding="utf-8") as lines:
+        return {row["Field"]: row for row in csv.DictReader(lines)}
+
+
+def lists(document: dict[str, Any], prefix: str = "") -> set[str]:
+    """The fields of a document whose values are lists."""
+    found = set()
+    for name, value in document.items():
+        if isinstance(value, dict):
+            found |= lists(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            found.add(prefix + name)
+    return found
+
+
+def test_what_is_written_is_mapped_and_of_ecs(ecs_fields: dict[str, dict[str, str]]) -> None:
+    """Also what ECS has as one value is one, and what it has as a list is a list."""
+    for topic, record in SAMPLES:
+        document = read(topic, record)
+        mapped = leaves(properties(DOCUMENTS[topic.kind]))
+        open_ended = tuple(f"{path}." for path, kind in mapped.items() if kind in {"flattened", "object"})
+        for path in paths(document):
+            assert path in mapped or path.startswith(open_ended), path
+            assert path.startswith("tapline.") or path in ecs_fields or path.startswith(open_ended), path
+        written = lists(document)
+        for path in paths(document) - written:
+            if path in ecs_fields and not any(path.startswith(f"{each}.") for each in written):
+                assert ecs_fields[path]["Normalization"] != "array", f"{path} is a list in ECS"
+        for path in written:
+            if not path.startswith("tapline."):
+                assert ecs_fields[path]["Normalization"] == "array", f"{path} is one value in ECS"
+
+
+CATEGORIES = {
+    "kind": {"alert", "asset", "enrichment", "event", "metric", "state", "pipeline_error", "signal"},
+    "category": {
+        *("api", "authentication", "configuration", "database", "driver", "email", "file", "host", "iam", "library"),
+        *("intrusion_detection", "malware", "network", "package", "process", "registry", "session", "threat"),
+        *("vulnerability", "web"),
+    },
+    "type": {
+        *("access", "admin", "allowed", "change", "connection", "creation", "deletion", "denied", "device", "end"),
+        *("error", "group", "indicator", "info", "installation", "protocol", "start", "user"),
+    },
+}
+"""The values that ECS 8.17 allows in ``event``; its list of fields does not have them."""
+
+
+def test_events_are_categorised_by_the_words_of_ecs() -> None:
+    for topic, record in SAMPLES:
+        event = read(topic, record)["event"]
+        for name, allowed in CATEGORIES.items():
+            values = event.get(name, [])
+            assert set([values] if isinstance(values, str) else values) <= allowed, (topic.kind, name)
+
+
 def test_bytes_of_an_updated_flow_add_up_to_its_total() -> None:
     deltas = [(100, 2, 3000, 4), (0, 0, 1500, 1), (60, 1, 0, 0)]
     totals = [0, 0, 0, 0]

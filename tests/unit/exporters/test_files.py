@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporters.files.batch import MOST_OPEN, Batch, first_unwritten
-from exporters.files.columns import Unfit, batch_of, schema_of
+from exporters.files.columns import Unfit, batch_of, column_of, schema_of
 from exporters.files.exporter import expire
+from exporters.files.metrics import RECORDS, REJECTIONS, WRITTEN
 from exporters.files.parts import Origin, day_of, topic_id
 from exporters.files.settings import FilesSettings
 from tests.unit.exporters.samples import SAMPLES, TIME, flow
@@ -46,20 +47,26 @@ def read(pattern: str) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("topic", "record"),
-    [each for each in SAMPLES if each[0] not in {ALERT_STATE, ANNOTATION}],
+    [each for each in SAMPLES if each[0] is not ALERT_STATE],
     ids=lambda each: getattr(each, "kind", ""),
 )
 def test_every_field_of_every_sample_comes_out_of_parquet_as_it_went_in(topic, record, tmp_path: Path) -> None:
     batch = Batch(Origin(topic.kind, "t", 3), FilesSettings(folder=str(tmp_path)), 10)
     batch.add(10, 100, [record], refuse)
     batch.finish()
-    assert read(f"{tmp_path}/kind=*/day=*/*.parquet") == [plain(record)]
+    expected = plain(record)
+    assert isinstance(expected, dict)
+    assert read(f"{tmp_path}/kind=*/day=*/*.parquet") == [
+        {column_of(topic.record, name): value for name, value in expected.items()}
+    ]
 
 
 def test_every_kind_has_a_schema_of_the_same_columns_as_its_record() -> None:
     for topic in CATALOG:
         if topic.kind not in {"partial", "ranking", "store", "policy"}:
-            assert schema_of(topic.record).names == [each.name for each in msgspec.structs.fields(topic.record)]
+            fields = [each.name for each in msgspec.structs.fields(topic.record)]
+            assert schema_of(topic.record).names == [column_of(topic.record, name) for name in fields]
+            assert not {"kind", "day"} & set(schema_of(topic.record).names), "what folders are called"
 
 
 def test_json_lines_hold_the_records(tmp_path: Path) -> None:
@@ -74,6 +81,35 @@ def test_json_lines_hold_the_records(tmp_path: Path) -> None:
             f"hive_partitioning = true, hive_types_autocast = false)"
         ).fetchone()
     assert found == (500, 500, sum(each.total_source_bytes for each in flows), day_of(TIME))
+
+
+def test_the_kind_of_annotations_stands_beside_that_of_the_folder(tmp_path: Path) -> None:
+    (annotation,) = [record for topic, record in SAMPLES if topic is ANNOTATION][:1]
+    batch = Batch(Origin("annotation", "t", 0), FilesSettings(folder=str(tmp_path), format="jsonl"), 0)
+    batch.add(0, 1, [annotation], refuse)
+    batch.finish()
+    with duckdb.connect() as database:
+        found = database.sql(
+            f"SELECT kind, annotation_kind FROM read_json('{tmp_path}/*/*/*.jsonl.zst', compression = 'zstd', "
+            f"format = 'newline_delimited', hive_partitioning = true)"
+        ).fetchall()
+    assert found == [("annotation", annotation.kind)]
+
+
+def test_what_was_read_is_written_or_rejected(tmp_path: Path) -> None:
+    def counted() -> tuple[float, float, float]:
+        rejected = sum(
+            sample.value for sample in next(iter(REJECTIONS.collect())).samples if sample.name.endswith("_total")
+        )
+        return RECORDS.labels("flow")._value.get(), WRITTEN.labels("flow")._value.get(), rejected
+
+    before = counted()
+    batch = Batch(ORIGIN, FilesSettings(folder=str(tmp_path)), 0)
+    batch.add(0, 1, [flow(0), flow(1, total_source_bytes=2**63), flow(2)], lambda *_: None)
+    batch.pass_over(1, "undecodable")
+    assert counted() == before, "what is in hand may be read again by others"
+    batch.finish()
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [4, 2, 2]
 
 
 def test_records_are_in_the_folder_of_their_day(tmp_path: Path) -> None:

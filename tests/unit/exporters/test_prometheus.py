@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporters.prometheus.metrics import DROPPED, TAKEN
+from exporters.prometheus.metrics import DISPLACED, DROPPED, TAKEN
 from exporters.prometheus.settings import Choice, PrometheusSettings
 from exporters.prometheus.values import Values, metric_name
 from topics.records import Metric
@@ -57,16 +57,37 @@ def test_only_what_was_chosen_is_shown_and_the_rest_is_counted() -> None:
     assert (dropped("not-chosen") - before, dropped("stream") - other_stream) == (3, 1)
 
 
-def test_a_group_has_no_more_keys_than_it_may_and_stale_ones_make_room() -> None:
-    values = Values(PrometheusSettings(counters=[Choice(group="*", most_keys=2)], stale_seconds=300))
-    before = dropped("keys")
-    values.take(total("a"), NOW, NOW)
-    values.take(total("b"), NOW + 200, NOW + 200)
-    values.take(total("c"), NOW + 200, NOW + 200)
+def test_the_largest_keys_of_a_group_are_shown_whatever_came_first() -> None:
+    values = Values(PrometheusSettings(counters=[Choice(group="*", meters=["bytes_in", "*"], most_keys=3)]))
+    for number in range(100):
+        values.take(total(f"host-{number}", bytes=1000 - number, bytes_in=number * 37 % 100), NOW, NOW)
+    largest = sorted(range(100), key=lambda number: number * 37 % 100)[-3:]
+    assert {key for _, key in scraped(values)} == {f"host-{number}" for number in largest}
+    values.take(total("host-0", window=120, bytes=1, bytes_in=500), NOW, NOW)
+    assert scraped(values)[("tapline_counter_hosts_bytes_in", "host-0")] == 500
+
+
+def test_a_key_that_was_small_for_a_window_comes_back_and_what_is_too_many_is_counted() -> None:
+    values = Values(PrometheusSettings(counters=[Choice(group="*", most_keys=2)]))
+    before = DISPLACED.labels("Hosts")._value.get()
+    for key, size in (("a", 5), ("b", 4), ("c", 3)):
+        values.take(total(key, bytes=size), NOW, NOW)
     assert {key for _, key in scraped(values)} == {"a", "b"}
-    assert dropped("keys") - before == 1
-    values.take(total("c"), NOW + 300, NOW + 300)
+    values.take(total("a", window=120, bytes=1), NOW, NOW)
     assert {key for _, key in scraped(values)} == {"b", "c"}
+    for key, size in (("d", 9), ("e", 8)):
+        values.take(total(key, bytes=size), NOW, NOW)
+    assert {key for _, key in scraped(values)} == {"d", "e"}
+    assert DISPLACED.labels("Hosts")._value.get() - before == 3
+
+
+def test_each_choice_of_a_group_has_keys_of_its_own() -> None:
+    values = Values(
+        PrometheusSettings(counters=[Choice(group="Hosts", keys=["10.*"], most_keys=1), Choice(group="Hosts")])
+    )
+    for key in ("10.0.0.1", "10.0.0.2", "192.0.2.1", "192.0.2.2"):
+        values.take(total(key, bytes=int(key[-1])), NOW, NOW)
+    assert {key for _, key in scraped(values)} == {"10.0.0.2", "192.0.2.1", "192.0.2.2"}
 
 
 def test_what_is_no_longer_counted_goes() -> None:

@@ -20,10 +20,12 @@ from exporters.recipients.settings import AnyRecipient, RecipientsSettings
 from tapline.process.health import Health
 from tests.unit.exporters.samples import STREAM, WINDOW, alert
 from tests.waiting import wait_for
-from topics.admin import create
+from topics.admin import create, partition_counts
 from topics.catalog import DEAD, NOTIFICATION, POLICY, Topic
 from topics.codec import Envelope, encode
+from topics.policy_log import write_entries
 from topics.records import Alert, DeadLetter, PolicyEntry
+from topics.resending import resent
 from topics.settings import KafkaSettings
 from topics.tail import tail
 
@@ -74,12 +76,24 @@ class RecipientsLab:
         )
         self._send(POLICY, encode([entry]), Envelope(POLICY.schema, "policy", "live", 0, 0, 1), 0, entry.key)
 
+    def set_pool(self, name: str, *members: str) -> None:
+        """Set a pool of the policy."""
+        value = msgspec.json.encode({"members": members}).decode()
+        write_entries(self.kafka, [(f"pools/{name}", value)], "ada")
+
+    def send_again(self, letter: DeadLetter) -> None:
+        """Send a dead letter again, as `tapline dlq retry` does."""
+        again = resent(letter, self.kafka.prefix, partition_counts(self.kafka))
+        headers = [*again.envelope.headers(), *again.headers]
+        self._producer.produce(again.topic, again.body, headers=headers, partition=again.partition)  # type: ignore[arg-type]
+        assert self._producer.flush(30) == 0
+
     def send_broken(self) -> None:
         """Send a message that is no notification."""
         self._send(NOTIFICATION, b"{", Envelope(NOTIFICATION.schema, "~alert/0", STREAM, WINDOW, 0, 1), 0)
 
     @contextlib.contextmanager
-    def telling(self, *recipients: AnyRecipient) -> Iterator[RecipientsExporter]:
+    def telling(self, *recipients: AnyRecipient, policy: Sequence[str] = ()) -> Iterator[RecipientsExporter]:
         """The exporter at work in a thread, once all recipients are ready; it leaves in order at the end."""
         failures: list[BaseException] = []
 
@@ -89,7 +103,8 @@ class RecipientsLab:
             except BaseException as error:  # noqa: BLE001 - handed to the test
                 failures.append(error)
 
-        with RecipientsExporter(self.kafka, RecipientsSettings(send_to=list(recipients)), self.health) as exporter:
+        settings = RecipientsSettings(send_to=list(recipients))
+        with RecipientsExporter(self.kafka, settings, self.health, policy) as exporter:
             thread = threading.Thread(target=work, args=(exporter,))
             thread.start()
             try:

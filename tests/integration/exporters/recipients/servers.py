@@ -7,9 +7,11 @@ import socket
 import ssl
 import subprocess
 import threading
+import urllib.request
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -84,6 +86,77 @@ class WebServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class Proxy:
+    """An HTTP proxy: ``CONNECT`` (RFC 9110 9.3.6) and requests in absolute form, for those with this name and password.
+
+    ``asked`` is what it was asked for.
+    """
+
+    def __init__(self, user: str, password: str) -> None:
+        self.asked: list[str] = []
+        expected = b64encode(f"{user}:{password}".encode()).decode()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_CONNECT(self) -> None:
+                host, _, port = self.path.partition(":")
+                if not self._is_known():
+                    return
+                with socket.create_connection((host, int(port)), timeout=60) as target:
+                    self.send_response(200)
+                    self.end_headers()
+                    there = threading.Thread(target=_carry, args=(self.connection, target))
+                    there.start()
+                    _carry(target, self.connection)
+                    there.join()
+                self.close_connection = True
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if not self._is_known():
+                    return
+                with urllib.request.urlopen(urllib.request.Request(self.path, body), timeout=60) as answer:
+                    self.send_response(answer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def _is_known(self) -> bool:
+                proxy.asked.append(self.path)
+                if self.headers["Proxy-Authorization"] == f"Basic {expected}":
+                    return True
+                self.send_response(407)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return False
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.place = f"127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    """Carry bytes until there are no more."""
+    with suppress(OSError):
+        while part := source.recv(65536):
+            target.sendall(part)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 class Mailbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import uuid
 from email import message_from_bytes
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from exporters.recipients.settings import Email, Webhook
+from exporters.recipients.settings import Email, SyslogServer, Webhook
+from tapline.services.ports import free_port
 from tests.integration.exporters.recipients.lab import RecipientsLab, stored
 from tests.integration.exporters.recipients.servers import Mailbox, WebServer, smtp_server
+from tests.integration.exporters.recipients.syslog_daemon import RSYSLOGD, SERVERS, rsyslogd
 from tests.waiting import wait_for
 
 KILLS = 3
@@ -20,6 +23,7 @@ EACH = 200
 
 
 @pytest.mark.kill
+@pytest.mark.skipif(RSYSLOGD is None, reason="rsyslogd is not installed (apt install rsyslog)")
 def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex[:8]
     ca_file = str(certificate[0])
@@ -29,7 +33,11 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
         name=f"digests-{mark}", url=f"{web.url}/many", ca_file=ca_file, per_minute=0, digest_seconds=0.05, timeout=60
     )
     told = [stored(number) for number in range(EACH * (KILLS + 1))]
-    with smtp_server(mailbox) as port:
+    syslog_port = free_port([])
+    module, listen = SERVERS["tcp"]
+    daemon = rsyslogd(tmp_path, f'global(maxMessageSize="64k")\n{module}', listen, syslog_port, "/proc/net/tcp")
+    with smtp_server(mailbox) as port, daemon as lines:
+        logs = SyslogServer(name=f"logs-{mark}", host="127.0.0.1", port=syslog_port, timeout=60)
         mail = Email(
             name=f"mail-{mark}",
             host="127.0.0.1",
@@ -40,7 +48,7 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
             per_minute=0,
             timeout=60,
         )
-        everybody = (hook, digests, mail)
+        everybody = (hook, digests, mail, logs)
 
         def sent() -> tuple[list[str], list[tuple[str, int, str]], list[str]]:
             single = [request.json["id"] for request in web.requests if request.path == "/one"]
@@ -48,6 +56,11 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
             many = [(body["id"], body["count"], body["alerts"][0]["event"]["id"]) for body in bodies]
             mails = [str(message_from_bytes(content)["Message-ID"])[1:33] for _, content in mailbox.messages]
             return single, many, mails
+
+        def logged() -> list[str]:
+            written = lines.read_text(encoding="utf-8") if lines.is_file() else ""
+            whole = written[: written.rfind("\n") + 1].splitlines()
+            return [json.loads(json.loads(line)["msg"])["event"]["id"] for line in whole]
 
         process = lab.start_process(tmp_path, *everybody)
         try:
@@ -67,12 +80,13 @@ def test_killed_in_the_middle(lab: RecipientsLab, web: WebServer, certificate, t
                 lab.wait_until_done(each.name)
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
+            wait_for(lambda: len(set(logged())) == len(told), "the daemon to write all of it", seconds=60)
         finally:
             process.kill()
             process.wait()
     single, many, mails = sent()
     wanted = [each.id for each in told]
-    for kind in (single, mails):
+    for kind in (single, mails, logged()):
         assert list(dict.fromkeys(kind)) == wanted, "all of them, in order"
         assert len(kind) - len(wanted) <= KILLS
         assert all(kind[at] == kind[at - 1] for at in range(1, len(kind)) if kind[at] in kind[:at]), "the last one"

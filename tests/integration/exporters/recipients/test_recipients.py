@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import uuid
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from exporters.recipients import pools
 from exporters.recipients import recipient as recipients
 from exporters.recipients.digest import MOST_LISTED
 from exporters.recipients.settings import PagerDuty, Webhook, When
@@ -17,6 +20,9 @@ from tests.integration.exporters.recipients.servers import WebServer
 from tests.unit.exporters.samples import alert
 from tests.waiting import wait_for
 from topics.errors import TaplineError
+from topics.policy_log import write_entries
+
+ALL = tuple(f"192.0.2.{number}" for number in range(1, 5))
 
 
 def unique(name: str) -> str:
@@ -80,6 +86,57 @@ def test_one_that_is_refused_for_good_is_a_dead_letter_and_the_next_passes(
     assert refused.error == f"recipient {hook.name}: 400: it answers 400: no more of this"
     assert json.loads(base64.b64decode(refused.value))["id"] == stored(1).id
     assert outcomes(hook.name) == {"read": 3, "sent": 1, "rejected": 2}
+
+
+def test_what_a_recipient_refused_is_told_again_to_it_alone(
+    lab: RecipientsLab, web: WebServer, other_web: WebServer, hook: Webhook
+) -> None:
+    other = Webhook(name=unique("other"), url=f"{other_web.url}/", per_minute=0, timeout=60)
+    web.answers.append((403, {}))
+    with lab.telling(hook, other):
+        lab.tell([stored(1), stored(2)])
+        lab.wait_until_done(hook.name)
+        (letter,) = lab.dead_letters()
+        assert (letter.stage, letter.index) == (f"recipient-{hook.name}", 0)
+        lab.send_again(letter)
+        lab.wait_until_done(hook.name)
+        lab.wait_until_done(other.name)
+    assert keys(web) == [stored(1).id, stored(2).id, stored(1).id]
+    assert keys(other_web) == [stored(1).id, stored(2).id]
+    assert outcomes(hook.name) == {"read": 3, "sent": 2, "rejected": 1}
+
+
+def test_pools_are_those_of_the_policy_as_it_is_now(
+    lab: RecipientsLab, web: WebServer, hook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "LOOK_EVERY", 0.0)
+    file = tmp_path / "policy.yaml"
+    file.write_text("pools: {ours: {members: [192.0.2.1]}}", encoding="utf-8")
+    lab.set_pool("ours", "192.0.2.2")
+    numbers = itertools.count(1)
+
+    def reach(*entities: str) -> None:
+        """Tell of these until what arrives is of them alone: a change is not in force at once."""
+        told = {address: [stored(next(numbers), entity=address) for _ in range(40)] for address in ALL}
+
+        def arrives() -> bool:
+            before = len(web.requests)
+            lab.tell([told[address].pop() for address in ALL])
+            lab.wait_until_done(hook.name)
+            return {each.json["alerts"][0]["tapline"]["alert"]["entity"] for each in web.requests[before:]} == {
+                *entities
+            }
+
+        wait_for(arrives, f"{', '.join(entities)} to be told of", seconds=60)
+
+    with lab.telling(msgspec.structs.replace(hook, when=[When(pools=["ours"])]), policy=[str(file)]):
+        reach("192.0.2.2")
+        lab.set_pool("ours", "192.0.2.3", "192.0.2.4")
+        reach("192.0.2.3", "192.0.2.4")
+        write_entries(lab.kafka, [("pools/ours", "")], "ada")
+        reach("192.0.2.1")
+        file.write_text("pools: {ours: {members: [192.0.2.0/30]}}", encoding="utf-8")
+        reach("192.0.2.1", "192.0.2.2", "192.0.2.3")
 
 
 def test_what_is_too_old_and_not_delivered_is_given_up(lab: RecipientsLab, web: WebServer, hook: Webhook) -> None:

@@ -28,6 +28,11 @@ def panels_of(dashboard: SavedObject) -> list[shapes.DashboardPanel]:
     return msgspec.json.decode(dashboard["attributes"]["panelsJSON"], type=list[shapes.DashboardPanel])
 
 
+def controls_of(dashboard: SavedObject) -> dict[str, shapes.ControlPanel]:
+    group = dashboard["attributes"]["controlGroupInput"]
+    return msgspec.json.decode(group["panelsJSON"], type=dict[shapes.Name, shapes.ControlPanel])
+
+
 @pytest.mark.parametrize("saved", OBJECTS, ids=named)
 def test_an_object_has_the_shape_of_its_type(saved: SavedObject) -> None:
     shapes.read(saved, shapes.SavedObjectShape)
@@ -44,7 +49,11 @@ def test_an_object_has_the_shape_of_its_type(saved: SavedObject) -> None:
             assert msgspec.json.decode(text) == []
     elif isinstance(attributes, shapes.DashboardAttributes):
         msgspec.json.decode(attributes.kibanaSavedObjectMeta.searchSourceJSON, type=shapes.SearchSource)
+        msgspec.json.decode(attributes.controlGroupInput.ignoreParentSettingsJSON, type=shapes.Ignored)
         assert panels_of(saved)
+        controls = controls_of(saved)
+        assert [each.order for each in controls.values()] == list(range(len(controls)))
+        assert [each.explicitInput.id for each in controls.values()] == list(controls)
 
 
 def check_lens(attributes: shapes.LensAttributes, references: list[dict[str, str]]) -> None:
@@ -103,6 +112,8 @@ def test_a_dashboard_refers_to_its_panels_and_drilldowns_by_the_names_kibana_loo
         for event in actions.events if actions else ():
             name = f"{panel.panelIndex}:drilldown:{event.action.factoryId}:{event.eventId}:dashboardId"
             expected[name] = "dashboard"
+    for control in controls_of(saved):
+        expected[f"controlGroup_{control}:optionsListDataView"] = "index-pattern"
     assert {each["name"]: each["type"] for each in saved["references"]} == expected
 
 
@@ -177,6 +188,20 @@ def test_a_drilldown_keeps_a_filter_that_its_target_knows(dashboard: Dashboard, 
         for name in clicked:
             for shown in target.panels:
                 assert name in view(shown.view).fields(), f"{target.title}: {shown.title} knows no {name}"
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda each: each.key)
+def test_a_control_is_of_a_field_that_all_panels_know(dashboard: Dashboard) -> None:
+    for control in dashboard.controls:
+        assert view(control.view).field_type(control.field) in {"ip", "keyword"}
+        for panel in dashboard.panels:
+            assert control.field in view(panel.view).fields(), f"{panel.title} knows no {control.field}"
+
+
+def test_what_people_look_for_can_be_chosen() -> None:
+    chosen = {dashboard.key: {control.field for control in dashboard.controls} for dashboard in DASHBOARDS}
+    for key in ("flows", "dns", "http", "tls", "files", "alerts"):
+        assert {"source.ip", "destination.ip"} <= chosen[key], key
 
 
 def test_a_host_leads_to_its_flows_and_they_to_its_alerts() -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporters.recipients import backoff, reading, recipient
+from exporters import consumer
+from exporters.recipients import backoff, recipient
 from exporters.recipients.notification import Message
 from exporters.recipients.senders.sender import Rejected, Sender, Unavailable
 from exporters.recipients.settings import Script, When
@@ -104,7 +105,7 @@ def test_killed_at_any_moment(digest_seconds: float, per_minute: int, seed: int)
     ticks = itertools.count()
     clock = SimpleNamespace(monotonic=lambda: float(next(ticks)), time=lambda: 1_700_000_000.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "Consumer", type("Consumer", (LogConsumer,), {"log": log}))
+        patch.setattr(consumer, "Consumer", type("Consumer", (LogConsumer,), {"log": log}))
         patch.setattr(recipient, "sender_for", lambda _: inbox)
         patch.setattr(recipient, "DeadLetters", Letters)
         patch.setattr(recipient, "time", clock)
