@@ -1,0 +1,1 @@
+"""The REST API: behind every page the same answer as JSON."""

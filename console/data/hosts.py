@@ -1,0 +1,171 @@
+"""Hosts: which there are, and all about one."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+from pydantic import Field
+
+from console.data import counters
+from console.data.model import Answer, Period, Ranked, Series
+from console.data.span import Span
+from console.data.store import Store, every, sums, value_of
+from console.errors import Mistake
+from topics.catalog import FLOW
+
+MOST: Final = 200
+_PEERS: Final = 20
+_OCTET: Final = 8
+
+
+class Host(Answer):
+    """An address that was seen, with what it sent and received."""
+
+    address: str
+    bytes: int
+    packets: int
+    flows: int = Field(description="Flows that began.")
+    score: int = Field(default=0, description="The highest of any window.")
+
+
+class HostList(Answer):
+    """The hosts with the most bytes."""
+
+    period: Period
+    hosts: list[Host]
+    most: int = Field(description="At most so many are told.")
+
+
+class Peer(Answer):
+    """Whom a host spoke with."""
+
+    address: str
+    bytes: int
+    flows: int
+
+
+class HostDetails(Answer):
+    """All about one host: bytes a second over time, whom it spoke with, over what, and what is wrong with it."""
+
+    period: Period
+    address: str
+    bytes: int
+    traffic: Series
+    score: Series
+    peers: list[Peer]
+    applications: list[Ranked]
+    reasons: list[Ranked] = Field(description="What its flows were given a score for, and how many of them.")
+
+
+def host_list(store: Store, span: Span, search: str = "") -> HostList:
+    """The largest hosts, of a network or of those whose address begins so where something is searched for."""
+    also = (_searched(search),) if search else ()
+    found = counters.largest(store, "Hosts", span, MOST, also=also)
+    scores = counters.highest(store, "Scores", span, "score", [each.key for each in found])
+    hosts = [
+        Host(
+            address=each.key,
+            bytes=each.bytes,
+            packets=each.packets,
+            flows=each.flows,
+            score=scores.get(each.key, 0),
+        )
+        for each in found
+    ]
+    return HostList(period=Period.of(span), hosts=hosts, most=MOST)
+
+
+def address_of(text: str) -> str:
+    """An address as records write it; :class:`Mistake` where it is none."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise Mistake(f"{text!r} is no address, as 192.0.2.1") from None
+
+
+def host_details(store: Store, span: Span, address: str) -> HostDetails:
+    """All about one address."""
+    traffic = counters.over_time(store, "Hosts", address, span, ("bytes_in", "bytes_out"), rate=True)
+    total = round(sum(map(sum, traffic.values.values())) * span.step)
+    return HostDetails(
+        period=Period.of(span),
+        address=address,
+        bytes=total,
+        traffic=traffic,
+        score=counters.over_time(store, "Scores", address, span, ("score",), rate=False),
+        peers=_peers(store, span, address),
+        applications=_flows_by(store, span, address, "tapline.flow.application"),
+        reasons=_flows_by(store, span, address, "tapline.flow.reasons"),
+    )
+
+
+def _searched(search: str) -> dict[str, Any]:
+    """Hosts by network or by how their address begins: what is written there is text, not an address."""
+    text = search.strip()
+    if "/" not in text:
+        return {"prefix": {"tapline.counter.key": text}}
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise Mistake(f"{search!r} is no network, as 192.0.2.0/24") from None
+    if network.version != 4:
+        raise Mistake("IPv6 hosts are found by how their address begins, as 2001:db8:1:")
+    whole, rest = divmod(network.prefixlen, _OCTET)
+    octets = str(network.network_address).split(".")
+    if whole == len(octets):
+        return {"term": {"tapline.counter.key": str(network.network_address)}}
+    if not rest:
+        return {"prefix": {"tapline.counter.key": "".join(f"{octet}." for octet in octets[:whole])}}
+    first = int(octets[whole])
+    begin = ".".join(octets[:whole]) + ("." if whole else "")
+    values = range(first, first + (1 << (_OCTET - rest)))
+    last = whole == len(octets) - 1
+    each = [
+        {"term" if last else "prefix": {"tapline.counter.key": f"{begin}{value}{'' if last else '.'}"}}
+        for value in values
+    ]
+    return {"bool": {"should": each, "minimum_should_match": 1}}
+
+
+def _peers(store: Store, span: Span, address: str) -> list[Peer]:
+    found: dict[str, tuple[int, int]] = {}
+    for own, other in (("source.ip", "destination.ip"), ("destination.ip", "source.ip")):
+        buckets = store.buckets(
+            FLOW.kind,
+            every(span.over(), {"term": {own: address}}),
+            {
+                "terms": {"field": other, "size": _PEERS * 2, "order": {"bytes": "desc"}},
+                "aggs": sums(bytes="network.bytes") | _flows(),
+            },
+        )
+        for bucket in buckets:
+            was = found.get(bucket["key"], (0, 0))
+            found[bucket["key"]] = was[0] + value_of(bucket, "bytes"), was[1] + value_of(bucket, "flows")
+    peers = [Peer(address=key, bytes=size, flows=flows) for key, (size, flows) in found.items()]
+    return sorted(peers, key=lambda peer: -peer.bytes)[:_PEERS]
+
+
+def _flows_by(store: Store, span: Span, address: str, field: str) -> list[Ranked]:
+    either = [{"term": {"source.ip": address}}, {"term": {"destination.ip": address}}]
+    buckets = store.buckets(
+        FLOW.kind,
+        every(span.over(), {"bool": {"should": either, "minimum_should_match": 1}}),
+        {
+            "terms": {"field": field, "size": _PEERS, "order": {"bytes": "desc"}},
+            "aggs": sums(bytes="network.bytes", packets="network.packets") | _flows(),
+        },
+    )
+    return [
+        Ranked(
+            key=bucket["key"],
+            bytes=value_of(bucket, "bytes"),
+            packets=value_of(bucket, "packets"),
+            flows=value_of(bucket, "flows"),
+        )
+        for bucket in buckets
+    ]
+
+
+def _flows() -> dict[str, Any]:
+    return {"flows": {"cardinality": {"field": "tapline.flow.id"}}}

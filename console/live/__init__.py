@@ -1,0 +1,1 @@
+"""What the console knows of Kafka all the time, and how pages hear of changes."""

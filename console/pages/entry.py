@@ -1,0 +1,90 @@
+"""Log-in, log-out, and the first start."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from console.errors import LoginNeeded, TooOften
+from console.parts import Console
+from console.security.roles import Role
+from console.web.access import Asked, Form, MaybeSession, Viewer, address_of, begin_session, end_session, own_path
+from console.web.drawing import Page
+from console.web.entering import log_in
+
+router = APIRouter()
+
+
+@router.get("/login", response_model=None)
+def login_page(request: Request, console: Asked, session: MaybeSession, next: str = "/") -> Response:  # noqa: A002
+    """The form; whoever has logged in goes on."""
+    if console.users.empty:
+        return RedirectResponse("/setup", 303)
+    if session is not None:
+        return RedirectResponse(own_path(next), 303)
+    return Page(request, console, None).draw("login.html", problem="", name="", next=own_path(next))
+
+
+@router.post("/login", response_model=None)
+def login(request: Request, console: Asked, form: Form) -> Response:
+    """Log in and go on to where one wanted to."""
+    there = own_path(form.get("next", "/"))
+    name = form.get("name", "")
+    try:
+        user = log_in(console, name, form.get("password", ""), address_of(request))
+    except (LoginNeeded, TooOften) as error:
+        status = 429 if isinstance(error, TooOften) else 401
+        page = Page(request, console, None)
+        return page.draw("login.html", status=status, problem=str(error), name=name, next=there)
+    answer = RedirectResponse(there, 303)
+    begin_session(console, answer, user)
+    return answer
+
+
+@router.post("/logout", response_model=None)
+def logout(request: Request, console: Asked, session: Viewer) -> Response:
+    """Log out."""
+    console.audit.write(session.name, "logged out", address=address_of(request))
+    answer = RedirectResponse("/login", 303)
+    end_session(console, request, answer)
+    return answer
+
+
+@router.get("/setup", response_model=None)
+def setup_page(request: Request, console: Asked) -> Response:
+    """The first start: the form for the first administrator."""
+    if not console.users.empty:
+        return RedirectResponse("/login", 303)
+    return Page(request, console, None).draw("setup.html", problem="", name="")
+
+
+@router.post("/setup", response_model=None)
+def setup(request: Request, console: Asked, form: Form) -> Response:
+    """Make the first administrator of whoever has the token that the process has printed."""
+    if not console.users.empty:
+        return RedirectResponse("/login", 303)
+    problem = _first_user(console, form, address_of(request))
+    if problem:
+        page = Page(request, console, None)
+        return page.draw("setup.html", status=403, problem=problem, name=form.get("name", ""))
+    return RedirectResponse("/login", 303)
+
+
+def _first_user(console: Console, form: dict[str, str], address: str) -> str:
+    """Make the user; what is wrong otherwise."""
+    wait = console.attempts.wait_seconds(address, "")
+    if wait > 0:
+        return f"too many attempts: try again in {wait:.0f} seconds"
+    if not console.first_start.fits(form.get("token", "")):
+        console.attempts.failed(address, "")
+        return "this is not the token that `tapline console` has printed"
+    if form.get("password", "") != form.get("again", ""):
+        return "the two passwords differ"
+    name = form.get("name", "")
+    try:
+        console.users.add(name, Role.ADMINISTRATOR.word, form.get("password", ""), first=True)
+    except ValueError as error:
+        return str(error)
+    console.first_start.use()
+    console.audit.write(name, "first administrator made", name, address=address)
+    return ""

@@ -1,0 +1,60 @@
+"""The parts of a console, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from console.data.pipeline import Backlog
+from console.data.store import Store
+from console.live.hub import Hub
+from console.live.lag import Lag
+from console.live.standing import Standing
+from console.security.attempts import Attempts
+from console.security.audit import Audit
+from console.security.first_start import FirstStart
+from console.security.sessions import Sessions
+from console.security.users import Users
+from console.settings import ConsoleSettings
+from exporters.elasticsearch.settings import ElasticsearchSettings
+from exporters.kibana.settings import KibanaSettings
+from topics.settings import KafkaSettings
+
+
+class Console:
+    """All that answers are made of. ``backlog`` is asked what waits in Kafka."""
+
+    def __init__(
+        self,
+        settings: ConsoleSettings,
+        kafka: KafkaSettings,
+        elasticsearch: ElasticsearchSettings,
+        kibana: KibanaSettings,
+        backlog: Backlog,
+    ) -> None:
+        folder = Path(settings.folder)
+        self.settings = settings
+        self.kafka = kafka
+        self.kibana = kibana
+        self.secure = bool(settings.certificate_file) or settings.public_url.startswith("https://")
+        self.users = Users(folder)
+        self.audit = Audit(folder)
+        self.sessions = Sessions(settings.session_hours, settings.idle_minutes)
+        self.attempts = Attempts()
+        self.first_start = FirstStart()
+        self.hub = Hub()
+        self.store = Store(elasticsearch, settings.timeout)
+        self.standing = Standing(kafka, self.hub.tell)
+        self.lag = Lag(backlog)
+
+    def start(self) -> None:
+        """Read the users and the trail, and begin to follow Kafka; nothing of that waits for other servers."""
+        self.users.load()
+        self.audit.load()
+        self.store.start()
+        self.standing.start()
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        self.hub.close()
+        self.standing.stop()
+        self.store.close()

@@ -1,0 +1,75 @@
+"""Somebody who sits in front of the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from msgspec import Struct
+from playwright.sync_api import Browser, Page
+
+from console.parts import Console
+from tests.integration.kibana.demo import Demo
+
+PASSWORD = "a long enough password"
+PATIENCE_MS = 120_000
+"""However busy the machine is."""
+
+
+class Seat(Struct):
+    """A console, a browser, and what the console has printed."""
+
+    url: str
+    console: Console
+    browser: Browser
+    said: list[str]
+    demo: Demo
+
+    @contextmanager
+    def sitting(
+        self,
+        role: str = "",
+        *,
+        theme: Literal["dark", "light"] = "light",
+        width: int = 1280,
+        zone: str = "Europe/Berlin",
+    ) -> Iterator[Page]:
+        """A page of a new browser, logged in if a role is named; fails when the browser finds an error in a page."""
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, timezone_id=zone, base_url=self.url
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        errors: list[str] = []
+        page = context.new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(f"dialog {dialog.message}"))
+        try:
+            if role:
+                page.goto("/login")
+                page.get_by_label("Name").fill(role)
+                page.get_by_label("Password").fill(PASSWORD)
+                page.get_by_role("button", name="Log in").click()
+                page.get_by_role("heading", name="Overview").wait_for()
+            yield page
+            assert errors == []
+        finally:
+            context.close()
+
+
+def live(page: Page) -> None:
+    """Wait until the page hears of changes."""
+    page.locator("[data-connection]", has_text="live").filter(has_not_text="not").wait_for(state="attached")
+
+
+def faults(page: Page) -> list[str]:
+    """What axe calls a serious or critical fault of accessibility."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['help']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"][:3]
+    ]
