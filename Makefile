@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill fuzz lint types check docs lock clean
+.PHONY: help demo test kill kubernetes fuzz lint types check docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV := .venv
@@ -22,6 +22,9 @@ test: $(READY) ## unit, integration and golden tests, the latter two against rea
 
 kill: $(READY) ## kill and restart everything in the middle of a stream (TAPLINE_CHAOS_SECONDS=600 for the long run)
 	$(BIN)/pytest -m kill $(PYTEST_ARGS)
+
+kubernetes: $(READY) ## build Kubernetes and Helm for the chart's tests, once a user (some minutes; needs go)
+	$(BIN)/python -m tests.helm.programs
 
 fuzz: $(READY) ## a million damaged inputs for every source of datagrams and lines (FUZZ_COUNT)
 	$(BIN)/python -m bench.fuzz --count $(FUZZ_COUNT)

@@ -56,7 +56,9 @@ def _dashboard(dashboard: Dashboard) -> list[str]:
             if isinstance(panel, Panel) and key in {each.dashboard for each in panel.drilldowns}
         ]
         lines.append(f"- A click in {', '.join(panels)} leads on: *{label}* ({titles[key]}).")
-    return [*lines, ""] if described or clicked else lines
+    chosen = ", ".join(f"{each.label} (`{each.field}`)" for each in dashboard.controls)
+    lines += [f"- At its head one chooses: {chosen}."] if chosen else []
+    return [*lines, ""] if described or clicked or chosen else lines
 
 
 def _row(panel: Panel | SavedSearch) -> str:

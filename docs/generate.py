@@ -19,6 +19,7 @@ from msgspec import NODEFAULT, Struct
 
 from docs.checks_page import checks_page
 from docs.dashboards_page import dashboards_page
+from docs.helm_pages import helm_values_page, topics_file
 from docs.monitor_pages import NOTE, monitor_pages, prose
 from tapline.commands import cli
 from tapline.configuration import Configuration, load
@@ -95,7 +96,7 @@ A counter of 32 bits that wraps twice between two readings cannot be told from o
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its file name."""
+    """Every generated page by its file name; what the chart has of the topics goes along."""
     return {
         "records.md": records_page(),
         "records.schema.json": json.dumps(records_schema(), indent=2) + "\n",
@@ -106,6 +107,8 @@ def pages() -> dict[str, str]:
         "checks.md": checks_page(),
         "dashboards.md": dashboards_page(),
         "command-line.md": command_line_page(),
+        "helm-values.md": helm_values_page(),
+        "../../helm/tapline/files/topics.json": topics_file(),
         **monitor_pages(),
     }
 

@@ -14,6 +14,7 @@ import yaml
 from msgspec import Struct, field
 
 from capture.settings import CaptureSettings
+from console.settings import ConsoleSettings
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.files.settings import FilesSettings
 from exporters.kibana.settings import KibanaSettings
@@ -48,6 +49,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     files: FilesSettings = field(default_factory=FilesSettings)
     prometheus: PrometheusSettings = field(default_factory=PrometheusSettings)
     mirror: MirrorSettings = field(default_factory=MirrorSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     services: ServicesSettings = field(default_factory=ServicesSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
 

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "scripts",
     "policy",
     "alerts",
+    "console",
     "backfill",
     "topics",
     "dlq",

@@ -5,37 +5,27 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from tapline.commands.alert_listing import SHOWN_ID, find
 from tapline.policy.entries import as_json
-from tapline.policy.model import Acknowledgement
-from tapline.policy.reading import BadEntry, entry
+from tapline.policy.handling import EXCLUSIONS, acknowledgement, exclusion, telling
+from tapline.policy.reading import BadEntry
 from tapline.policy.units import duration as seconds_of
 from tapline.policy.units import moment
 from topics.alert_log import write_releases
 from topics.errors import TaplineError
-from topics.partitions import digest
 from topics.policy_log import read_entries, write_entries
 from topics.records import Alert
 from topics.settings import KafkaSettings
-
-_SECTION: Final = "exclusions"
-_KEY_LENGTH: Final = 8
 
 
 def acknowledge(kafka: KafkaSettings, identities: Sequence[str], author: str, comment: str) -> Iterator[str]:
     """Acknowledge the episodes of these alerts; yields a line for each."""
     alerts = [_alert(kafka, identity) for identity in identities]
     now = time.time_ns() // 1000
-    entries = [
-        (
-            f"acknowledgements/{alert.episode}",
-            as_json(Acknowledgement(episode=alert.episode, author=author, comment=comment, time=now)),
-        )
-        for alert in alerts
-    ]
-    write_entries(kafka, entries, author, comment)
+    entries = [acknowledgement(alert.episode, author, comment, now) for alert in alerts]
+    write_entries(kafka, [(path, as_json(value)) for path, value in entries], author, comment)
     for alert in alerts:
         yield f"{_named(alert)}: seen by {author}"
 
@@ -65,18 +55,16 @@ def exclude(
     """Set an exclusion and say so; what is not given fits everything, an ID gives what tells that alert."""
     given = dict(fields)
     if identity:
-        alert = _alert(kafka, identity)
-        given = {"alert": alert.type, "entity": alert.entity, "signature": alert.signature} | given
-        given = {name: value for name, value in given.items() if value}
+        given = telling(_alert(kafka, identity)) | given
     if not given:
         raise TaplineError("this would exclude every alert: give an ID, or what is to fit (see --help)")
     end = _end(duration, until)
-    key = digest(*(f"{name}={value}" for name, value in sorted(given.items())))[:_KEY_LENGTH]
     try:
-        value = entry(_SECTION, key, given | {"until": end, "author": author, "comment": comment})
+        path, value = exclusion(given, end, author, comment)
     except BadEntry as error:
         raise TaplineError(f"this exclusion cannot be: {error}") from error
-    write_entries(kafka, [(f"{_SECTION}/{key}", as_json(value))], author, comment)
+    write_entries(kafka, [(path, as_json(value))], author, comment)
+    key = path.removeprefix(f"{EXCLUSIONS}/")
     fits = ", ".join(f"{name} {value}" for name, value in given.items())
     return f"{fits}: excluded{' from now on' if not end else ''}; `tapline alerts unexclude {key}` takes it back"
 
@@ -85,9 +73,9 @@ def unexclude(kafka: KafkaSettings, keys: Sequence[str], author: str, comment: s
     """Take exclusions back; :class:`TaplineError` when one was not set."""
     known = read_entries(kafka)
     for key in keys:
-        if f"{_SECTION}/{key}" not in known:
+        if f"{EXCLUSIONS}/{key}" not in known:
             raise TaplineError(f"no exclusion {key} was set: see `tapline alerts exclusions`")
-    write_entries(kafka, [(f"{_SECTION}/{key}", "") for key in keys], author, comment)
+    write_entries(kafka, [(f"{EXCLUSIONS}/{key}", "") for key in keys], author, comment)
 
 
 def exclusions(kafka: KafkaSettings) -> list[dict[str, str]]:
@@ -95,7 +83,7 @@ def exclusions(kafka: KafkaSettings) -> list[dict[str, str]]:
     rows = []
     for path, record in sorted(read_entries(kafka).items()):
         section, _, key = path.partition("/")
-        if section != _SECTION:
+        if section != EXCLUSIONS:
             continue
         value = json.loads(record.value)
         until = value.get("until", 0)

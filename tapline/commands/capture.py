@@ -59,6 +59,7 @@ def command(
     tapline capture folder:/var/spool/captures
     tapline capture eve:follow:/var/log/suricata/eve.json
     tapline capture zeek:logs/2021-06-01
+    tapline capture zeek:follow:/opt/zeek/logs/current
     tapline capture nfdump:/var/cache/nfdump/2021/06/01 argus:monday.argus
     tapline capture netflow:udp://0.0.0.0:2055 sflow:udp://0.0.0.0:6343
     tapline capture host: docker: snmp: snmptrap:udp://0.0.0.0:162
@@ -76,9 +77,9 @@ def command(
         return
     if are_folders(captures):
         settings = settings_for(state.configuration, captures, depth=depth, engine=engine, flows=flows)
-        if EnabledPacketScripts(state.configuration.workers, ()).find():
-            click.echo("tapline: packet scripts do not see the files of folders: capture those for them", err=True)
-        watch(state.configuration, captures, settings, metrics_port=metrics_port, as_json=as_json)
+        scripts = EnabledPacketScripts(state.configuration.workers, state.arguments())
+        packets = scripts.of_file if scripts.find() else None
+        watch(state.configuration, captures, settings, packets, metrics_port=metrics_port, as_json=as_json)
         return
     configuration = state.configuration
     if not member and is_shared(configuration.capture, captures):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tapline.commands.state import State
+from topics.errors import TaplineError
 
 
 @click.group()
@@ -127,10 +128,12 @@ def prometheus(state: State, *, metrics_port: int | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="What was done as one JSON object.")
 @click.pass_context
 def setup(ctx: click.Context, *, url: str | None, space: str | None, as_json: bool) -> None:
-    """Put the index templates into Elasticsearch and the dashboards into Kibana; say what was changed.
+    """Put templates and policies into Elasticsearch and the dashboards into Kibana; say what was changed.
 
-    Nothing is changed before both have answered. Doing it again changes nothing in Elasticsearch, and overwrites the
-    dashboards. Exit code 1 when Kibana has refused an object.
+    A data stream that an older version made is rolled over: its newest index has the new mapping, the others stay as
+    they are. Nothing is changed before Elasticsearch and Kibana have answered. Doing it again changes nothing in
+    Elasticsearch, and overwrites the dashboards. Exit code 1 when Kibana has refused an object, or when something in
+    Elasticsearch had to be kept as it is.
 
     \b
     tapline export setup
@@ -145,7 +148,56 @@ def setup(ctx: click.Context, *, url: str | None, space: str | None, as_json: bo
         print_json(done)
     else:
         print_prepared(done)
-    ctx.exit(1 if done.refused else 0)
+    ctx.exit(0 if done.is_complete else 1)
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="What was found as one JSON object.")
+@click.pass_context
+def check(ctx: click.Context, *, as_json: bool) -> None:
+    """Say what `tapline export setup` would change in Elasticsearch; change nothing.
+
+    Exit code 1 when there is something.
+
+    \b
+    tapline export check
+    """
+    from tapline.commands.keeping import check_elasticsearch, print_checked
+    from tapline.commands.output import print_json
+
+    state: State = ctx.obj
+    found = check_elasticsearch(state.configuration.elasticsearch)
+    if as_json:
+        print_json(found)
+    else:
+        print_checked(found)
+    ctx.exit(1 if found.differences else 0)
+
+
+@command.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="What was done as one JSON object.")
+@click.pass_obj
+def prune(state: State, *, dry_run: bool, as_json: bool) -> None:
+    """Roll data streams over and delete old indices, where Elasticsearch does not do it by itself.
+
+    How old is `elasticsearch.lifecycle` of the configuration. Whole indices are deleted, when they are written to no
+    more for so long and hold no document that is younger; never the newest index of a data stream.
+
+    \b
+    tapline export prune --dry-run
+    """
+    from tapline.commands.keeping import print_kept, prune_elasticsearch
+    from tapline.commands.output import print_json
+
+    settings = state.configuration.elasticsearch
+    done = prune_elasticsearch(settings, dry=dry_run)
+    if as_json:
+        print_json(done)
+    else:
+        print_kept(done, settings)
+    if done.problem:
+        raise TaplineError(done.problem)
 
 
 @command.command()
@@ -173,8 +225,6 @@ def recipients(state: State, *, name: str | None, metrics_port: int | None) -> N
     tapline export recipients --test on-call
     """
     from exporters.recipients.exporter import RecipientsExporter, recipient_named, send_test
-    from exporters.recipients.routing import no_pools
-    from tapline.commands.effective_settings import in_force
     from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
@@ -183,11 +233,9 @@ def recipients(state: State, *, name: str | None, metrics_port: int | None) -> N
         send_test(recipient_named(settings, name))
         click.echo(f"{name} has taken a test message")
         return
-    uses_pools = any(when.pools for recipient in settings.send_to for when in recipient.when)
-    pools_of = in_force(configuration, live=True)[0].pools_of if uses_pools else no_pools
     run_exporter(
         configuration,
         settings.metrics_port,
         metrics_port,
-        lambda health: RecipientsExporter(configuration.kafka, settings, health, pools_of),
+        lambda health: RecipientsExporter(configuration.kafka, settings, health, configuration.workers.policy),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from capture.folder import NAME, SCHEME
 from capture.folder.opening import open_folder
@@ -21,6 +21,9 @@ from tapline.configuration import Configuration
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
 
+PacketsOfFile = Callable[[Observation, str], tuple[Observation, list[Source]]]
+"""Makes the observation of a file by packet scripts, and its source."""
+
 
 def are_folders(captures: Sequence[str]) -> bool:
     """True when all of these are folders to watch."""
@@ -31,21 +34,24 @@ def watch(
     configuration: Configuration,
     folders: Sequence[str],
     settings: CaptureSettings,
+    packets: PacketsOfFile | None,
     *,
     metrics_port: int,
     as_json: bool,
 ) -> None:
     """Publish the files of these folders, all folders at once, until asked to stop.
 
-    What a file came to is printed when it was read, what a folder came to at the end.
+    ``packets`` makes what shows a file to packet scripts, where there are any. What a file came to is printed when it
+    was read, what a folder came to at the end.
     :class:`~topics.errors.TaplineError` when a folder cannot be watched, or Kafka is not there or fails.
     """
     health = Health()
     progress = CaptureProgress()
     told = _Told(progress, as_json=as_json)
 
-    def opening(name: str, reading: Progress) -> tuple[Observation, list[Source]]:
-        return open_capture(name, settings, progress=reading)
+    def opening(name: str, reading: Progress) -> list[tuple[Observation, list[Source]]]:
+        observation, sources = open_capture(name, settings, progress=reading)
+        return [(observation, sources), *([packets(observation, name)] if packets is not None else [])]
 
     with (
         MetricsServer(health, host=configuration.process.metrics_host, port=metrics_port),

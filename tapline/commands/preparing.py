@@ -7,11 +7,12 @@ import msgspec
 from msgspec import Struct, field
 
 from exporters.elasticsearch.connection import connect
-from exporters.elasticsearch.templates import Change
-from exporters.elasticsearch.templates import setup as put_templates
+from exporters.elasticsearch.server import has_lifecycle
+from exporters.elasticsearch.setup import Change, apply
 from exporters.kibana.importing import Kibana, Outcome
 from exporters.kibana.saved_objects import ndjson
 from exporters.kibana.settings import KibanaSettings
+from tapline.commands.keeping import lifecycle_line, print_changes
 from tapline.commands.output import print_table
 from tapline.configuration import Configuration
 from topics.errors import TaplineError
@@ -26,38 +27,48 @@ class Object(Struct, frozen=True):
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """What was done; ``kibana`` is where the dashboards were brought, empty where they were not."""
+    """What was done; ``kibana`` is where the dashboards were brought, empty where they were not.
 
-    templates: list[Change]
+    ``lifecycle`` is whether Elasticsearch has lifecycle management.
+    """
+
+    changes: list[Change]
+    lifecycle: bool
     kibana: str = ""
     space: str = ""
     created: list[Object] = field(default_factory=list)
     overwritten: list[Object] = field(default_factory=list)
     refused: list[Object] = field(default_factory=list)
 
+    @property
+    def is_complete(self) -> bool:
+        """True where everything is as it should be now."""
+        return not self.refused and all(change.action != "kept" for change in self.changes)
+
 
 def prepare(configuration: Configuration, url: str | None, space: str | None) -> Prepared:
-    """Put the index templates, and the dashboards where a Kibana is named; ``url`` and ``space`` come before the file.
+    """Put what Elasticsearch needs, and dashboards where a Kibana is named; ``url`` and ``space`` stand above the file.
 
     :class:`TaplineError` where one of both cannot be reached, before anything was changed.
     """
     kibana = _settings(configuration.kibana, url, space)
     if not kibana.url:
-        return Prepared(templates=_templates(configuration))
+        changes, lifecycle = _elasticsearch(configuration)
+        return Prepared(changes=changes, lifecycle=lifecycle)
     with Kibana(kibana) as target:
         target.check()
-        templates = _templates(configuration)
+        changes, lifecycle = _elasticsearch(configuration)
         outcome = target.import_objects(ndjson())
-    return Prepared(templates=templates, kibana=target.where, space=kibana.space, **_objects(outcome))
+    return Prepared(changes=changes, lifecycle=lifecycle, kibana=target.where, space=kibana.space, **_objects(outcome))
 
 
 def print_prepared(done: Prepared) -> None:
-    """Print it for people: each template that was changed, and each of Kibana's objects."""
-    if done.templates:
-        rows = [(each.name, each.kind, each.action) for each in done.templates]
-        print_table(("template", "of Elasticsearch", ""), rows)
+    """Print it for people: each thing in Elasticsearch that was changed, and each of Kibana's objects."""
+    if done.changes:
+        print_changes(done.changes)
     else:
-        click.echo("Elasticsearch has all index templates already.")
+        click.echo("Elasticsearch has all of it already.")
+    click.echo(lifecycle_line(has_lifecycle=done.lifecycle))
     if not done.kibana:
         return
     click.echo()
@@ -78,10 +89,10 @@ def _settings(settings: KibanaSettings, url: str | None, space: str | None) -> K
         raise TaplineError(f"--space: {space!r} is no space's name ({error})") from error
 
 
-def _templates(configuration: Configuration) -> list[Change]:
+def _elasticsearch(configuration: Configuration) -> tuple[list[Change], bool]:
     client = connect(configuration.elasticsearch)
     try:
-        return put_templates(client, configuration.elasticsearch)
+        return apply(client, configuration.elasticsearch), has_lifecycle(client)
     finally:
         client.close()
 

@@ -27,6 +27,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     tapline status
     tapline status --json | jq .documents
     """
+    from tapline.commands.backlog import whole_backlog
     from tapline.services import local
     from topics.errors import TaplineError
 
@@ -38,7 +39,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     documents: dict[str, int] = {}
     engaged = 0
     try:
-        waiting = _backlog(configuration)
+        waiting = whole_backlog(configuration)
     except TaplineError as error:
         problems.append(str(error))
     try:
@@ -80,26 +81,6 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         for problem in problems:
             click.echo(f"tapline: {problem}", err=True)
     ctx.exit(1 if problems else 0)
-
-
-def _backlog(configuration: Configuration) -> list[Backlog]:
-    from exporters.elasticsearch.documents import EXPORTED
-    from exporters.elasticsearch.exporter import GROUP
-    from exporters.recipients.reading import group_of
-    from tapline.commands.backlog import backlog
-    from topics.catalog import NOTIFICATION
-    from workers.stages import topics_of
-
-    kafka = configuration.kafka
-    return [
-        *backlog(kafka, configuration.workers.group, topics_of(())),
-        *backlog(kafka, f"{kafka.prefix}-{GROUP}", EXPORTED),
-        *(
-            each
-            for recipient in configuration.recipients.send_to
-            for each in backlog(kafka, group_of(kafka, recipient.name), [NOTIFICATION])
-        ),
-    ]
 
 
 def _documents(configuration: Configuration) -> tuple[dict[str, int], int]:

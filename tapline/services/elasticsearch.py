@@ -99,7 +99,7 @@ class Elasticsearch(Engine):
         home = installation / f"elasticsearch-{locked(self.name).version}"
         account = self._account()
         folder = self.folder.resolve()
-        java = java_home(account)
+        java = self._java(account)
         self._configure(folder, home, ports)
         # Folders made since the first check have the superuser's umask.
         self._check_reach()
@@ -127,6 +127,10 @@ class Elasticsearch(Engine):
             "LIBFFI_TMPDIR": scratch,
         }
         return Launch(command, home, environment)
+
+    def _java(self, account: Account | None) -> Path:
+        """The folder of the Java runtime that it runs on."""
+        return java_home(account)
 
     def _configure(self, folder: Path, home: Path, ports: Mapping[str, int]) -> None:
         configuration = folder / "config"

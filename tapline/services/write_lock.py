@@ -41,6 +41,12 @@ SOURCES: Final = {
         ("org.elasticsearch.distribution.integ-test-zip:elasticsearch:9.0.8:zip",),
         with_dependencies=False,
     ),
+    # For the tests alone: the oldest line that is supported. It needs a Java of the system's.
+    "elasticsearch-8": Source(
+        "8.19.21",
+        ("org.elasticsearch.distribution.integ-test-zip:elasticsearch:8.19.21:zip",),
+        with_dependencies=False,
+    ),
 }
 
 

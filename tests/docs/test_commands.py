@@ -14,6 +14,7 @@ import pytest
 from capture.suricata.program import OLDEST, find_suricata
 from tapline.services.ports import free_port
 from tests.docs.pages import PAGES, ROOT, Step, blocks, own_file, steps
+from tests.docs.shared_engines import SharedEngines, shared_engines
 from tests.integration.engines import engine_folder
 
 ELSEWHERE = {
@@ -23,10 +24,23 @@ ELSEWHERE = {
 }
 """Commands that are not run, and why."""
 
+SHARED = {"tapline down": "other pages go on with the engines; those that have their own are stopped by it"}
+"""Commands that are not run where pages share the engines, and why."""
+
+OF_ELASTICSEARCH = re.compile(r"127\.0\.0\.1:9200|tapline (export (elasticsearch|setup)|demo)|make demo|--forget")
+"""What is in commands of pages that have engines of their own: they change what Elasticsearch holds, or forget it."""
+
 INSTEAD = {"make demo": "tapline demo"}
 """What a command comes to where its environment is there already; `make -n` is asked whether that is so."""
 
-WITH_COMMANDS = [page for page in PAGES if any(block.language == "console" for block in blocks(page))]
+IN_ITS_OWN_TEST = "deploy-with-helm.md"
+"""A page that needs a Kubernetes: tests/helm/test_cluster.py follows it."""
+
+WITH_COMMANDS = [
+    page
+    for page in PAGES
+    if page.name != IN_ITS_OWN_TEST and any(block.language == "console" for block in blocks(page))
+]
 
 
 class Shell:
@@ -69,20 +83,27 @@ class Shell:
 
 
 class Reader:
-    """Somebody who does what a page says, on a machine whose usual ports may be taken."""
+    """Somebody who does what a page says, on a machine whose usual ports may be taken.
 
-    def __init__(self, folder: Path) -> None:
+    ``engines`` are those that run there already.
+    """
+
+    def __init__(self, folder: Path, engines: SharedEngines | None) -> None:
         self.folder = folder
+        self._engines = engines
         (folder / "tapline").symlink_to(ROOT / "tapline")
         # What a page adds to scripts/ is the reader's own.
         (folder / "scripts").mkdir()
         for name in ("samples", "library", "skeletons", "rules"):
             (folder / "scripts" / name).symlink_to(ROOT / "scripts" / name)
         ports: list[int] = []
-        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161", "5601")
+        names = ("9092", "9093", "9200", "9300", "9620", "5514", "2055", "6343", "16161", "5601", "8470")
         for _ in names:
             ports.append(free_port(ports))
         self._ports = dict(zip(names, map(str, ports), strict=True))
+        if engines is not None:
+            engines.clear()
+            self._ports |= {"9092": str(engines.kafka_port), "9200": str(engines.elasticsearch_port)}
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPLINE_")}
         environment |= {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -93,6 +114,7 @@ class Reader:
             "TAPLINE_SERVICES__KAFKA_CONTROLLER_PORT": self._ports["9093"],
             "TAPLINE_SERVICES__ELASTICSEARCH_PORT": self._ports["9200"],
             "TAPLINE_SERVICES__ELASTICSEARCH_TRANSPORT_PORT": self._ports["9300"],
+            **(engines.environment if engines is not None else {}),
         }
         self._environment = environment
         self.shell = Shell(folder, environment)
@@ -106,14 +128,14 @@ class Reader:
     def here(self, text: str) -> str:
         """A text of the page with this machine's ports."""
         return re.sub(
-            r"(?<=127\.0\.0\.1[:/])(\d+)|(?<=--metrics-port )(9620)|(?<=--port )(5514)|(?<=port: )(16161)",
+            r"(?<=127\.0\.0\.1[:/])(\d+)|(?<=--metrics-port )(9620)|(?<=--port )(5514|8470)|(?<=port: )(16161)",
             lambda port: self._ports.get(port[0], port[0]),
             text,
         )
 
     def do(self, step: Step) -> None:
         """Run a command until its output is as shown; what comes a little later is waited for."""
-        if step.command in ELSEWHERE:
+        if step.command in ELSEWHERE or (self._engines is not None and step.command in SHARED):
             return
         expected = Step(step.command, self.here(step.output), step.line)
         command = self.here(INSTEAD.get(step.command, step.command))
@@ -131,8 +153,9 @@ class Reader:
             time.sleep(0.5)
 
     def close(self) -> None:
-        """Leave nothing running."""
-        self.shell.run("tapline down")
+        """Leave nothing of one's own running."""
+        if (self.folder / ".tapline" / "kafka").exists():
+            self.shell.run("tapline down")
         self.shell.close()
 
 
@@ -141,10 +164,28 @@ def looks_only(command: str) -> bool:
     return re.search(r"(^|\s)(tapline status|tapline doctor|curl|grep)\s", f"{command} ") is not None
 
 
+def commands_of(page: Path) -> list[str]:
+    """The commands of a page, in their order."""
+    return [step.command for block in blocks(page) if block.language == "console" for step in steps(block)]
+
+
+def shares_engines(page: Path) -> bool:
+    """True for a page that starts the engines and uses Kafka alone."""
+    commands = commands_of(page)
+    return "tapline up" in commands and not any(OF_ELASTICSEARCH.search(command) for command in commands)
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[SharedEngines]:
+    with shared_engines() as found:
+        yield found
+
+
 @pytest.fixture
-def reader() -> Iterator[Reader]:
+def reader(page: Path, request: pytest.FixtureRequest) -> Iterator[Reader]:
+    shared = request.getfixturevalue("engines") if shares_engines(page) else None
     with engine_folder() as folder:
-        made = Reader(folder)
+        made = Reader(folder, shared)
         try:
             yield made
         finally:
@@ -163,7 +204,7 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         pytest.skip("this page needs snmpd (apt install snmpd snmp)")
     if shutil.which("nfpcapd") is None and "$ nfpcapd" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs nfdump (apt install nfdump)")
-    if page.name == "configure.md":
+    if page.name in {"configure.md", "secure-elasticsearch.md"}:
         reader.without_engines()
     for block in blocks(page):
         shown = own_file(block)
@@ -174,6 +215,11 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         if block.language == "console":
             for step in steps(block):
                 reader.do(step)
+
+
+def test_engines_are_stopped_by_the_pages_that_have_their_own() -> None:
+    own = [page for page in WITH_COMMANDS if "tapline down" in commands_of(page) and not shares_engines(page)]
+    assert own, "nobody would run it"
 
 
 def test_make_demo_is_the_demo() -> None:

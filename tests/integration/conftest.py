@@ -1,5 +1,5 @@
 """What all integration tests share."""
 
-from tests.integration.engines import elasticsearch, kafka
+from tests.integration.engines import elasticsearch, kafka, shared_elasticsearch, shared_kafka
 
-__all__ = ["elasticsearch", "kafka"]
+__all__ = ["elasticsearch", "kafka", "shared_elasticsearch", "shared_kafka"]

@@ -1,7 +1,8 @@
 """Real engines for tests: on ports of their own, in a folder that goes with them.
 
 ``kafka`` and ``elasticsearch`` last for the whole test run, so tests share them: make names of topics,
-groups and data streams unique. A test that stops or kills an engine takes ``running`` with one of its own.
+groups and data streams unique. A test that stops or kills an engine takes ``running`` with one of its own, as do
+all tests of a folder whose kill tests do that, where these are run.
 """
 
 from __future__ import annotations
@@ -54,14 +55,31 @@ def running(engine: E) -> Iterator[E]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """The bootstrap server of a Kafka that the whole test run shares."""
+def shared_kafka() -> Iterator[Kafka]:
+    """A Kafka that the whole test run shares."""
     with engine_folder() as folder, running(Kafka(engine_settings(folder))) as engine:
-        yield engine.address
+        yield engine
 
 
 @pytest.fixture(scope="session")
-def elasticsearch() -> Iterator[str]:
-    """The URL of an Elasticsearch that the whole test run shares."""
+def shared_elasticsearch() -> Iterator[Elasticsearch]:
+    """An Elasticsearch that the whole test run shares."""
     with engine_folder() as folder, running(Elasticsearch(engine_settings(folder))) as engine:
-        yield engine.address
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def kafka(shared_kafka: Kafka) -> str:
+    """The bootstrap server of the shared Kafka."""
+    return shared_kafka.address
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(shared_elasticsearch: Elasticsearch) -> str:
+    """The URL of the shared Elasticsearch."""
+    return shared_elasticsearch.address
+
+
+def kills(request: pytest.FixtureRequest) -> bool:
+    """True when tests are run that stop and kill engines and processes."""
+    return any(item.get_closest_marker("kill") for item in request.session.items)

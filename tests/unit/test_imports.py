@@ -29,6 +29,7 @@ LAYERS = {
     "capture": {"topics", *API, "tapline.process", "capture"},
     "workers": {"topics", *API, "tapline.process", "workers"},
     "exporters": {"topics", *API, "tapline.process", "exporters", "exporters.elasticsearch.own_index"},
+    "console": {"topics", *API, "tapline.process", "exporters", "console"},
     # The one door by which a script that sends flows to Elasticsearch itself makes the exporter's documents.
     "exporters.elasticsearch.own_index": {"topics", "exporters"},
     "scripts": {"topics", *API, "scripts", "exporters.elasticsearch.own_index"},
@@ -49,7 +50,7 @@ TOP = {
 
 FILES = sorted(
     path
-    for package in ("topics", "tapline", "capture", "workers", "exporters", "scripts")
+    for package in ("topics", "tapline", "capture", "workers", "exporters", "console", "scripts")
     for path in (ROOT / package).rglob("*.py")
 )
 

@@ -43,15 +43,12 @@ def test_what_goes_in_comes_out_and_a_second_run_adds_nothing(machine: CommandLi
     assert result["hosts"][0]["key"] == "198.51.100.20"
     assert result["resident_bytes"] < 2.5 * (1 << 30)
 
-    second = machine("demo", seconds=200)
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert "What went in came out: all counts are equal." in second.stdout
-    assert "DIFFERS" not in second.stdout
-
-    third = json.loads(machine("demo", "--json", seconds=200).stdout)
-    assert third["rows"] == result["rows"]
-    assert third["hosts"] == result["hosts"]
-    assert third["seconds"] < 90
+    # What it prints for people is in the README, whose commands are run.
+    again = machine("demo", "--json", seconds=200)
+    assert again.returncode == 0, again.stdout + again.stderr
+    second = json.loads(again.stdout)
+    assert second["rows"] == result["rows"]
+    assert second["hosts"] == result["hosts"]
 
     status = machine("--config", ".tapline/demo/tapline.yaml", "status")
     assert status.returncode == 0, status.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import signal
@@ -14,11 +15,13 @@ from urllib.request import urlopen
 import pytest
 
 from tapline.services.ports import free_port
+from tests.integration.capture.test_killed import records_of
 from tests.integration.capture.test_publishing import assert_received_is_announced
 from tests.integration.commands.conftest import CommandLine
 from tests.unit.capture.test_live import allowed
 from tests.unit.capture.wire import pcap
 from tests.unit.capture_packet_scripts.made import datagrams, needs_tshark
+from topics.catalog import ALERT
 from topics.settings import KafkaSettings
 
 pytestmark = needs_tshark
@@ -95,6 +98,24 @@ def test_a_file_is_a_stream_of_its_own_for_them(
     assert {tuple(sample.kinds.items()) for sample in samples} == {(("largest", "maximum"),)}
 
 
+def test_the_files_of_a_folder_are_shown_to_them(
+    command_line: CommandLine, settings: KafkaSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "a.pcap.gz").write_bytes(gzip.compress(pcap(datagrams(55))))
+    with command_line.running("capture", "--json", f"folder:{folder}") as process:
+        assert process.stdout is not None
+        flows, packets = (json.loads(process.stdout.readline()) for _ in range(2))
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert packets["stream"].startswith(f"{flows['stream']}-packets-")
+    assert (packets["packets"], packets["records"]["alert"]) == (55, 5)
+    assert json.loads(output)["events"]["folder.files"] == 1
+    assert len(assert_received_is_announced(settings)["alert"]) == 5
+
+
 @allowed
 def test_an_interface_is_shown_to_them_until_it_is_stopped(
     command_line: CommandLine, settings: KafkaSettings, tmp_path: Path
@@ -132,6 +153,37 @@ def test_an_interface_is_shown_to_them_until_it_is_stopped(
     shown = summary["events"]["packets.shown"]
     assert len(samples) + 1 == shown == summary["events"]["packets.calls.numbers.on_packet"]
     assert summary["events"]["packets.tshark_changes"] == 2
+
+
+@allowed
+def test_a_script_that_changes_is_loaded_again_on_an_interface(
+    command_line: CommandLine, settings: KafkaSettings, tmp_path: Path
+) -> None:
+    """Its filter changes as well, and a version that cannot be used changes nothing."""
+    script = tmp_path / "scripts" / "enabled" / "numbers.py"
+
+    def alerts() -> set[str]:
+        return {record.message for record in records_of(settings, ALERT) if record.type == "tenth"}
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        place = receiver.getsockname()
+        (tmp_path / "tapline.yaml").write_text(f"capture:\n  filter: udp dst port {place[1]}\n")
+        with command_line.running("capture", "--json", "lo") as process:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                wait_until(lambda: sender.sendto(b"number 10", place) and "number 10" in alerts(), process)
+                script.write_text(SCRIPT.replace('"number"', '"changed"').replace('f"number {', 'f"changed {'))
+                wait_until(lambda: sender.sendto(b"changed 20", place) and "changed 20" in alerts(), process)
+                script.write_text(SCRIPT.replace("data.data contains", "no.such.field contains"))
+                told = "script-broken"
+                wait_until(lambda: told in {record.type for record in records_of(settings, ALERT)}, process)
+                wait_until(lambda: sender.sendto(b"changed 30", place) and "changed 30" in alerts(), process)
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    events = json.loads(output)["events"]
+    assert not [name for name in events if "errors." in name]
+    assert alerts() == {"number 10", "changed 20", "changed 30"}
 
 
 def wait_until(condition, process) -> None:

@@ -1,4 +1,4 @@
-"""Engines for the tests of the whole way; their own, since one of the tests stops them."""
+"""Engines for the tests of the whole way; their own where one of the tests stops them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pytest
 
 from tapline.services.elasticsearch import Elasticsearch
 from tapline.services.kafka import Kafka
-from tests.integration.engines import engine_folder, engine_settings, running
+from tests.integration.engines import engine_folder, engine_settings, kills, running
 from tests.integration.pipeline.stack import Stack
 
 
 @pytest.fixture(scope="package")
-def engines() -> Iterator[tuple[Kafka, Elasticsearch]]:
+def engines(request: pytest.FixtureRequest) -> Iterator[tuple[Kafka, Elasticsearch]]:
+    if not kills(request):
+        yield request.getfixturevalue("shared_kafka"), request.getfixturevalue("shared_elasticsearch")
+        return
     with ExitStack() as stack:
         settings = engine_settings(stack.enter_context(engine_folder()))
         kafka = stack.enter_context(running(Kafka(settings)))
