@@ -9,6 +9,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 FUZZ_COUNT ?= 1000000
 
 help: ## this list
@@ -17,8 +18,8 @@ help: ## this list
 demo: $(READY) ## the whole way, on this machine: capture, Kafka, workers, Elasticsearch
 	@$(BIN)/tapline demo
 
-test: $(READY) ## unit, integration and golden tests, the latter two against real engines
-	$(BIN)/pytest -m "not kill" $(PYTEST_ARGS)
+test: $(READY) ## unit, integration and golden tests, the latter two against real engines (TEST_PROCESSES at once)
+	$(BIN)/pytest -m "not kill" --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 kill: $(READY) ## kill and restart everything in the middle of a stream (TAPLINE_CHAOS_SECONDS=600 for the long run)
 	$(BIN)/pytest -m kill $(PYTEST_ARGS)
