@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
 from msgspec import Struct
 
 from topics.catalog import CATALOG, Topic
 from topics.errors import TaplineError
+from topics.refusals import is_final, lacking, refused, unreachable
 from topics.settings import KafkaSettings
 
 _TIMEOUT: Final = 10.0
+_TRY_TIMEOUT: Final = 2.5
 _SERVED_TIMEOUT: Final = 60.0
 _BETWEEN_TRIES: Final = 0.1
 
@@ -32,14 +35,41 @@ class TopicState(Struct, kw_only=True):
 
 def connect(settings: KafkaSettings) -> tuple[AdminClient, ClusterMetadata]:
     """Reach the cluster, or say in one line what to do."""
+    errors: list[KafkaError] = []
     try:
-        admin = AdminClient(settings.client() | {"log_level": "0"})
-        return admin, admin.list_topics(timeout=_TIMEOUT)
+        admin = AdminClient({**settings.client(), "log_level": "0", "error_cb": errors.append})  # type: ignore[dict-item]
     except KafkaException as error:
-        reason = error.args[0].str() if error.args else str(error)
-        raise TaplineError(
-            f"cannot reach Kafka at {settings.bootstrap} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
-        ) from error
+        raise TaplineError(f"the settings of kafka: cannot be used: {error.args[0].str()}") from error
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            return admin, admin.list_topics(timeout=_TRY_TIMEOUT)
+        except KafkaException as error:
+            # Only while it is polled does the client tell why it has no connection.
+            admin.poll(0)
+            if is_final(errors) or time.monotonic() > deadline:
+                reason = error.args[0].str() if error.args else str(error)
+                raise TaplineError(unreachable(settings, reason, errors)) from error
+
+
+def require_topics(
+    settings: KafkaSettings, admin: AdminClient, metadata: ClusterMetadata, names: Iterable[str]
+) -> None:
+    """Raise :class:`TaplineError` where one of these topics is not there, or may not be seen."""
+    missing = [name for name in names if name not in metadata.topics]
+    if not missing:
+        return
+    # Topics that one has no right to are left out of the list; asked for by name, Kafka says which they are.
+    hidden = [name for name in missing if is_hidden(admin, name)]
+    if hidden:
+        raise TaplineError(lacking(settings, f"Describe on the topic {', '.join(hidden)}"))
+    raise TaplineError(f"Kafka has no topic {', '.join(missing)}: run `tapline topics create`")
+
+
+def is_hidden(admin: AdminClient, name: str) -> bool:
+    """Whether a topic, be it there or not, may not even be seen by this user."""
+    problem = admin.list_topics(name, timeout=_TIMEOUT).topics[name].error
+    return problem is not None and problem.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
 def wanted_partitions(topic: Topic, settings: KafkaSettings) -> int:
@@ -78,7 +108,9 @@ def create(settings: KafkaSettings) -> list[str]:
             future.result()
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
+                raise TaplineError(
+                    f"cannot create topic {name}: {refused(settings, error.args[0], 'Create', name)}"
+                ) from error
         else:
             created.append(name)
     _wait_until_served(settings, {topic.name(settings.prefix): wanted_partitions(topic, settings) for topic in missing})
@@ -131,7 +163,9 @@ def states(settings: KafkaSettings) -> list[TopicState]:
                     exists=False,
                     partitions=0,
                     replication=0,
-                    problem="missing: run `tapline topics create`",
+                    problem="not to be seen by this user: see `tapline topics rights`"
+                    if is_hidden(admin, name)
+                    else "missing: run `tapline topics create`",
                 )
             )
             continue
@@ -144,7 +178,7 @@ def states(settings: KafkaSettings) -> list[TopicState]:
                 exists=True,
                 partitions=partitions,
                 replication=replication,
-                problem=_problem(topic, settings, partitions, replication, _cleanup_policy(admin, name)),
+                problem=_problem(topic, settings, partitions, replication, _cleanup_policy(settings, admin, name)),
             )
         )
     return found
@@ -168,9 +202,13 @@ def _problem(topic: Topic, settings: KafkaSettings, partitions: int, replication
     return ""
 
 
-def _cleanup_policy(admin: AdminClient, name: str) -> str:
+def _cleanup_policy(settings: KafkaSettings, admin: AdminClient, name: str) -> str:
     resource = ConfigResource(ResourceType.TOPIC, name)
-    entries = admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource].result()
+    try:
+        entries = admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource].result()
+    except KafkaException as error:
+        why = refused(settings, error.args[0], "DescribeConfigs", name)
+        raise TaplineError(f"cannot see how topic {name} is kept: {why}") from error
     return str(entries["cleanup.policy"].value)
 
 

@@ -13,6 +13,7 @@ from topics.errors import TaplineError
 from topics.held import HeldMessages
 from topics.partitions import digest
 from topics.records import PolicyEntry
+from topics.refusals import refused
 from topics.settings import KafkaSettings
 
 _SEND_SECONDS = 15.0
@@ -40,6 +41,7 @@ def write_entries(kafka: KafkaSettings, entries: Iterable[tuple[str, str]], auth
         kafka.client() | {"enable.idempotence": True, "message.timeout.ms": int(_SEND_SECONDS * 1000), "log_level": 0}
     )
     failed: list[str] = []
+    name = POLICY.name(kafka.prefix)
     now = time.time_ns() // 1000
     count = 0
     for key, value in entries:
@@ -48,12 +50,14 @@ def write_entries(kafka: KafkaSettings, entries: Iterable[tuple[str, str]], auth
         )
         envelope = Envelope(POLICY.schema, _WRITER, "live", 0, 0, 1)
         producer.produce(
-            POLICY.name(kafka.prefix),
+            name,
             encode([record]),
             key.encode(),
             partition=0,
             headers=envelope.headers(),  # type: ignore[arg-type]
-            on_delivery=lambda error, _: failed.append(error.str()) if error is not None else None,
+            on_delivery=lambda error, _: (
+                failed.append(refused(kafka, error, "Write", name)) if error is not None else None
+            ),
         )
         count += 1
     left = producer.flush(_SEND_SECONDS)

@@ -82,7 +82,7 @@ class Kafka(Engine):
             reason = (ended.stderr or ended.stdout).strip().splitlines()
             raise TaplineError(f"cannot prepare {self.folder} for kafka: {reason[-1] if reason else 'no reason given'}")
 
-    def _client(self) -> dict[str, str]:
+    def _client(self) -> Mapping[str, str | int | float | bool]:
         """What a client of it has to be told."""
         return {"bootstrap.servers": self.address}
 
@@ -92,7 +92,7 @@ class Kafka(Engine):
             socket.create_connection(("127.0.0.1", self.port), timeout=_PROBE_SECONDS).close()
         except OSError:
             return False
-        client = AdminClient(self._client() | {"log_level": "0"})
+        client = AdminClient({**self._client(), "log_level": "0"})
         try:
             return bool(client.list_topics(timeout=_PROBE_SECONDS).brokers)
         except KafkaException:

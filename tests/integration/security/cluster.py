@@ -100,8 +100,8 @@ class Node(Kafka):
         scram = f"SCRAM-SHA-512=[name={ADMIN},password={password}]"
         return [f"--cluster-id={self._cluster.identity}", "--add-scram", scram]
 
-    def _client(self) -> dict[str, str]:
-        return {**self._cluster.settings(ADMIN).client(), "bootstrap.servers": self.address}  # type: ignore[dict-item]
+    def _client(self) -> Mapping[str, str | int | float | bool]:
+        return {**self._cluster.settings(ADMIN).client(), "bootstrap.servers": self.address}
 
 
 class SecuredCluster:
