@@ -1,0 +1,156 @@
+"""Each component works with its own user; with another's it is refused, and told which right is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from tapline.commands.capturing import Summary
+from tapline.commands.demonstration import conservation
+from tapline.commands.holdings import Holdings
+from tapline.demo import DEMO_CAPTURE
+from tests.certificates import Authority
+from tests.integration.security.cluster import SecuredCluster
+from tests.integration.security.deployment import USERS, Deployment
+from topics.catalog import CAPTURED, UNMARKED
+from topics.settings import KafkaSettings
+
+WITH_CERTIFICATES = "with certificates"
+
+
+@pytest.mark.parametrize("how", ["with passwords", WITH_CERTIFICATES])
+def test_each_with_its_own_user_brings_a_capture_to_elasticsearch(deployment: Deployment, how: str) -> None:
+    if how == WITH_CERTIFICATES:
+        for component in ("capture", "worker", "elasticsearch"):
+            kafka = deployment.cluster.settings_with_certificate(USERS[component], deployment.namespace)
+            deployment.write(component, kafka)
+    with (
+        deployment.process("worker", "worker", "--processes", "1"),
+        deployment.process("elasticsearch", "export", "elasticsearch"),
+    ):
+        done = deployment.run("capture", "capture", str(DEMO_CAPTURE), "--json")
+        assert done.exit_code == 0, done.output
+        deployment.wait_until_done(300)
+    configuration = deployment.configuration(deployment.kafka("reader"))
+    summary = Summary(**json.loads(done.stdout))
+    with Holdings(configuration.elasticsearch) as holdings:
+        holdings.refresh()
+        rows = conservation(configuration, holdings, summary)
+    assert all(row.equal for row in rows), rows
+    assert {row.kind for row in rows if row.announced} >= {"flow", "resource", "document", "bytes"}
+
+
+def names(deployment: Deployment, *kinds: str) -> list[str]:
+    return [f"{deployment.namespace}.{kind}.v1" for kind in kinds]
+
+
+def test_who_may_only_write_cannot_work_or_export(deployment: Deployment) -> None:
+    said = deployment.refusal("capture", "worker")
+    assert said.startswith("tapline: the Kafka user sensor may not be worker: it has no right to ")
+    (flow,) = names(deployment, "flow")
+    assert f"Read and DescribeConfigs on the topic {flow}," in said
+    assert f"Read on the group {deployment.namespace}*" in said
+    assert said.endswith("run `tapline topics rights --grant worker=User:sensor`")
+    said = deployment.refusal("capture", "export", "elasticsearch")
+    assert f"Read on the topic {flow}," in said
+    assert f"Read on the group {deployment.namespace}-exporter-elasticsearch" in said
+
+
+@pytest.mark.parametrize("other", ["elasticsearch", "files", "mirror", "prometheus", "recipients", "reader"])
+def test_who_may_only_read_cannot_capture(deployment: Deployment, other: str) -> None:
+    said = deployment.refusal(other, "capture", str(DEMO_CAPTURE))
+    assert said.startswith(f"tapline: the Kafka user {USERS[other]} may not be capture: it has no right to Write on")
+    missing = {topic.name(deployment.namespace) for topic in (*CAPTURED, *UNMARKED)}
+    if other != "reader":
+        missing -= set(names(deployment, "dead"))
+    assert {name for name in missing if f"Write on the topic {name}" in said} == missing
+
+
+@pytest.mark.parametrize(
+    ("who", "command", "missing"),
+    [
+        ("elasticsearch", ("export", "files"), "Read on the group {0}-exporter-files"),
+        ("files", ("export", "elasticsearch"), "Read on the group {0}-exporter-elasticsearch"),
+        ("files", ("export", "mirror"), "Read on the group {0}-exporter-mirror"),
+        ("recipients", ("export", "prometheus"), "Read on the topic {0}.counter.v1"),
+        ("prometheus", ("worker",), "Read and Write and DescribeConfigs on the topic {0}.flow.v1"),
+        ("capture", ("topics", "verify"), "DescribeConfigs on the topic {0}.flow.v1"),
+        ("capture", ("topics", "tail", "flow", "--beginning"), "Read on the topic {0}.flow.v1"),
+        ("capture", ("topics", "tail", "counter", "--beginning"), "Describe on the topic {0}.counter.v1"),
+        ("reader", ("policy", "set", "pools/mine", "{members: [10.0.0.0/8]}"), "Write on the topic {0}.policy.v1"),
+        ("capture", ("alerts", "list"), "Describe on the topic"),
+        ("reader", ("topics", "rights", "--grant=worker=User:visitor"), "Alter on the cluster"),
+    ],
+)
+def test_another_ones_user_is_told_the_right_that_is_missing(
+    deployment: Deployment, who: str, command: tuple[str, ...], missing: str
+) -> None:
+    if command[1] == "tail":
+        assert deployment.run("capture", "capture", str(DEMO_CAPTURE)).exit_code == 0
+    said = deployment.refusal(who, *command)
+    assert f"the Kafka user {USERS[who]} " in said
+    assert missing.format(deployment.namespace) in said
+
+
+def test_people_see_and_change_what_they_may(deployment: Deployment) -> None:
+    done = deployment.run("operator", "policy", "set", "pools/mine", "{members: [10.0.0.0/8]}")
+    assert done.exit_code == 0, done.output
+    for command in (("policy", "show"), ("topics", "verify"), ("alerts", "list"), ("dlq", "list")):
+        done = deployment.run("reader", *command)
+        assert done.exit_code == 0, done.output
+    assert "pools/mine" in deployment.run("reader", "policy", "show").stdout
+
+
+def test_only_who_may_create_makes_topics(cluster: SecuredCluster, deployment: Deployment) -> None:
+    other = f"{deployment.namespace}x"
+    kafka = replace(deployment.kafka("reader"), prefix=other)
+    deployment.write("reader", kafka)
+    said = deployment.refusal("reader", "topics", "create")
+    assert said == (
+        f"tapline: cannot create topic {other}.flow.v1: the Kafka user visitor has no right to Create on the topic"
+        f" {other}.flow.v1: see `tapline topics rights`"
+    )
+
+
+def test_the_mirror_needs_its_transactional_id(deployment: Deployment) -> None:
+    configuration = deployment.configuration(deployment.kafka("mirror"))
+    deployment.write_configuration("mirror", replace(configuration, mirror=replace(configuration.mirror, instance="9")))
+    said = deployment.refusal("mirror", "export", "mirror")
+    assert said == (
+        "tapline: the Kafka user mirror has no right to Write on the transactional id"
+        f" {deployment.namespace}-exporter-mirror-9: see `tapline topics rights`"
+    )
+
+
+def test_what_is_wrong_with_the_connection_is_said(cluster: SecuredCluster, deployment: Deployment) -> None:
+    right = cluster.settings(USERS["reader"], deployment.namespace)
+    mutual = cluster.settings_with_certificate(USERS["reader"], deployment.namespace)
+    other = cluster.folder / "other-ca.pem"
+    stranger = [cluster.folder / name for name in ("stranger.crt", "stranger.key")]
+    Authority(other).issue("visitor", *stranger)
+    wrong: dict[str, tuple[KafkaSettings, str]] = {
+        "password": (replace(right, password="wrong"), "does not accept the Kafka user visitor: see to kafka.username"),
+        "user": (replace(right, username="nobody"), "does not accept the Kafka user nobody: see to kafka.username"),
+        "mechanism": (replace(right, sasl_mechanism="PLAIN"), "knows no PLAIN: set kafka.sasl_mechanism"),
+        "CA": (replace(right, ca_file=str(other)), "trusts no CA that signed the brokers' certificate"),
+        "host name": (
+            replace(right, bootstrap=right.bootstrap.replace("127.0.0.1", "localhost")),
+            "or it is for another host name: set kafka.ca_file to that CA's certificate and kafka.bootstrap",
+        ),
+        "no TLS": (replace(right, security_protocol="PLAINTEXT"), "kafka.security_protocol is PLAINTEXT"),
+        "no certificate": (replace(mutual, certificate_file="", key_file=""), "wants a client's certificate"),
+        "certificate": (
+            replace(mutual, certificate_file=str(stranger[0]), key_file=str(stranger[1])),
+            "does not accept the client's certificate",
+        ),
+    }
+    said = {}
+    for what, (kafka, _) in wrong.items():
+        deployment.write("reader", kafka)
+        done = deployment.run("reader", "topics", "list")
+        assert done.exit_code == 1
+        said[what] = done.stderr
+    assert {what: text for what, text in said.items() if wrong[what][1] not in text} == {}
+    assert not any(cluster.passwords[USERS["reader"]] in text for text in said.values())
