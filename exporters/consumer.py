@@ -122,7 +122,7 @@ class MessageExporter(Exporter):
             return True
         self._note(problem)
         if problem.code() in REFUSALS or problem.fatal():
-            why = refused(self._kafka, problem, "Read", message.topic() or "", self._group)
+            why = refused(self._kafka, problem, "Read", message.topic() or "", f"Read on the group {self._group}")
             raise TaplineError(f"Kafka refuses the exporter: {why}")
         return False
 

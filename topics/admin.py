@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final, Literal
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
 from msgspec import Struct
 
@@ -18,8 +18,13 @@ from topics.settings import KafkaSettings
 
 _TIMEOUT: Final = 10.0
 _TRY_TIMEOUT: Final = 2.5
+_REFUSALS: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 _SERVED_TIMEOUT: Final = 60.0
 _BETWEEN_TRIES: Final = 0.1
+
+
+Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
+"""What may be done with a topic, as Kafka calls it."""
 
 
 class TopicState(Struct, kw_only=True):
@@ -53,17 +58,55 @@ def connect(settings: KafkaSettings) -> tuple[AdminClient, ClusterMetadata]:
 
 
 def require_topics(
-    settings: KafkaSettings, admin: AdminClient, metadata: ClusterMetadata, names: Iterable[str]
+    settings: KafkaSettings,
+    admin: AdminClient,
+    metadata: ClusterMetadata,
+    names: Iterable[str],
+    operation: Operation = "Describe",
 ) -> None:
-    """Raise :class:`TaplineError` where one of these topics is not there, or may not be seen."""
-    missing = [name for name in names if name not in metadata.topics]
+    """Raise :class:`TaplineError` where one of these topics is not there, or this may not be done with it."""
+    wanted = list(names)
+    missing = [name for name in wanted if name not in metadata.topics]
     if not missing:
+        # What is in the list may be described.
+        asked = wanted if operation != "Describe" else []
+        refusing = [name for name, allowed in allowed_on(admin, asked).items() if operation not in allowed]
+        if refusing:
+            raise TaplineError(lacking(settings, f"{operation} on the topic {', '.join(refusing)}"))
         return
     # Topics that one has no right to are left out of the list; asked for by name, Kafka says which they are.
     hidden = [name for name in missing if is_hidden(admin, name)]
     if hidden:
         raise TaplineError(lacking(settings, f"Describe on the topic {', '.join(hidden)}"))
     raise TaplineError(f"Kafka has no topic {', '.join(missing)}: run `tapline topics create`")
+
+
+def allowed_on(admin: AdminClient, names: Sequence[str]) -> dict[str, list[str]]:
+    """What this user may do with each of these topics; those that Kafka says nothing of are left out."""
+    if not names:
+        return {}
+    asked = admin.describe_topics(
+        TopicCollection(list(names)), include_authorized_operations=True, request_timeout=_TIMEOUT
+    )
+    return {name: allowed for name, future in asked.items() if (allowed := _allowed(future)) is not None}
+
+
+def allowed_to(admin: AdminClient, groups: Sequence[str]) -> dict[str, list[str]]:
+    """What this user may do as each of these consumer groups; those that Kafka says nothing of are left out."""
+    if not groups:
+        return {}
+    asked = admin.describe_consumer_groups(list(groups), include_authorized_operations=True, request_timeout=_TIMEOUT)
+    return {name: allowed for name, future in asked.items() if (allowed := _allowed(future)) is not None}
+
+
+def _allowed(future: Future[Any]) -> list[str] | None:
+    try:
+        allowed = future.result().authorized_operations
+    except KafkaException as error:
+        # A topic that is not there, or a broker that is not: whoever uses it says so.
+        return [] if error.args[0].code() in _REFUSALS else None
+    # Kafka before 2.3 does not tell.
+    return [operation.name.title().replace("_", "") for operation in allowed] if allowed else None
 
 
 def is_hidden(admin: AdminClient, name: str) -> bool:

@@ -64,7 +64,7 @@ def write_releases(kafka: KafkaSettings, alerts: Iterable[Alert], author: str, c
     """
     admin, metadata = connect(kafka)
     name = ALERT.name(kafka.prefix)
-    require_topics(kafka, admin, metadata, [name])
+    require_topics(kafka, admin, metadata, [name], "Write")
     partitions = len(metadata.topics[name].partitions)
     producer = Producer(
         kafka.client() | {"enable.idempotence": True, "message.timeout.ms": int(_SEND_SECONDS * 1000), "log_level": 0}

@@ -51,6 +51,7 @@ class HeldMessages:
         admin, metadata = connect(self._settings)
         names = {topic.kind: topic.name(self._settings.prefix) for topic in CATALOG}
         require_topics(self._settings, admin, metadata, names.values())
+        require_topics(self._settings, admin, metadata, self._topics, "Read")
         self.partitions = {kind: len(metadata.topics[name].partitions) for kind, name in names.items()}
         self._consumer = consumer = Consumer(
             self._settings.client()
@@ -97,7 +98,9 @@ class HeldMessages:
             if problem is not None:
                 if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
                     continue
-                why = refused(self._settings, problem, "Read", message.topic() or "", self._group)
+                why = refused(
+                    self._settings, problem, "Read", message.topic() or "", f"Describe on the group {self._group}"
+                )
                 raise TaplineError(f"cannot read {message.topic() or 'the topics'}: {why}")
             place = (message.topic() or "", message.partition() or 0)
             end = self._ends[place]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from confluent_kafka import Producer
 
+from topics.admin import connect, require_topics
 from topics.catalog import POLICY
 from topics.codec import Envelope, encode, open_message
 from topics.errors import TaplineError
@@ -42,6 +43,8 @@ def write_entries(kafka: KafkaSettings, entries: Iterable[tuple[str, str]], auth
     )
     failed: list[str] = []
     name = POLICY.name(kafka.prefix)
+    admin, metadata = connect(kafka)
+    require_topics(kafka, admin, metadata, [name], "Write")
     now = time.time_ns() // 1000
     count = 0
     for key, value in entries:

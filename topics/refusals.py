@@ -68,13 +68,14 @@ def unreachable(settings: KafkaSettings, reason: str, errors: list[KafkaError]) 
 def refused(settings: KafkaSettings, error: KafkaError, operation: str, topic: str = "", group: str = "") -> str:
     """What Kafka did not do, with the right that is missing where it was for want of one.
 
-    ``operation`` is what was done with ``topic``, as Read; ``group`` is the consumer group of a reader.
+    ``operation`` is what was done with ``topic``, as Read; ``group`` the right that a reader needs on its group.
     """
     code = error.code()
-    if code == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic:
+    # Who may write nowhere gets no number as a producer, and of that Kafka speaks as of the cluster.
+    if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED) and topic:
         return lacking(settings, f"{operation} on the topic {topic}")
     if code == KafkaError.GROUP_AUTHORIZATION_FAILED and group:
-        return lacking(settings, f"Read on the group {group}")
+        return lacking(settings, group)
     return error.str()
 
 

@@ -6,10 +6,10 @@ group may describe that, and who may write under a transactional id too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -19,8 +19,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from msgspec import Struct
+from msgspec.structs import replace
 
-from topics.admin import connect
+from topics.admin import Operation, allowed_on, allowed_to, connect
 from topics.catalog import (
     ALERT,
     ALERT_STATE,
@@ -38,7 +39,6 @@ from topics.errors import TaplineError
 from topics.refusals import who
 from topics.settings import KafkaSettings
 
-Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
 Kind = Literal["topic", "group", "transactional id"]
 
 PROMETHEUS: Final = "exporter-prometheus"
@@ -184,7 +184,7 @@ def require(kafka: KafkaSettings, component: str, rights: Sequence[Right]) -> No
     What Kafka does not tell beforehand, as rights on transactional ids and to create, is told when it is used.
     """
     admin, _ = connect(kafka)
-    missing = [*_missing_topics(admin, rights), *_missing_groups(admin, rights)]
+    missing = list(_missing(admin, rights))
     if missing:
         raise TaplineError(
             f"{who(kafka)} may not be {component}: it has no right to {', '.join(map(str, missing))}: have Kafka's"
@@ -228,47 +228,16 @@ def _looking(group: str) -> Right:
     return Right("group", group, ("Describe",))
 
 
-def _missing_topics(admin: AdminClient, rights: Sequence[Right]) -> list[Right]:
-    wanted = {right.name: right for right in rights if right.kind == "topic" and not right.prefixed}
-    asked = admin.describe_topics(
-        TopicCollection(list(wanted)), include_authorized_operations=True, request_timeout=_TIMEOUT
-    )
-    missing = []
-    for name, future in asked.items():
-        try:
-            allowed = future.result().authorized_operations
-        except KafkaException as error:
-            # A topic that is not there, or a cluster that is not: whoever uses it says so.
-            if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                missing.append(wanted[name])
-        else:
-            missing += _without(wanted[name], allowed)
-    return missing
-
-
-def _missing_groups(admin: AdminClient, rights: Sequence[Right]) -> list[Right]:
-    wanted = {right.name: right for right in rights if right.kind == "group"}
-    if not wanted:
-        return []
-    asked = admin.describe_consumer_groups(list(wanted), include_authorized_operations=True, request_timeout=_TIMEOUT)
-    missing = []
-    for name, future in asked.items():
-        try:
-            allowed = future.result().authorized_operations
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                missing.append(wanted[name])
-        else:
-            missing += _without(wanted[name], allowed)
-    return missing
-
-
-def _without(right: Right, allowed: Sequence[AclOperation] | None) -> list[Right]:
-    """What of a right is not among what Kafka says is allowed."""
-    names = {operation.name for operation in allowed or ()}
-    # Before Kafka 2.3 nothing is told of it.
-    missing = [each for each in right.operations if names and _OPERATIONS[each].name not in names]
-    return [Right(right.kind, right.name, tuple(missing), right.prefixed)] if missing else []
+def _missing(admin: AdminClient, rights: Sequence[Right]) -> Iterator[Right]:
+    """What of these rights Kafka says this user has not."""
+    topics = [right.name for right in rights if right.kind == "topic" and not right.prefixed]
+    groups = [right.name for right in rights if right.kind == "group"]
+    allowed = {"topic": allowed_on(admin, topics), "group": allowed_to(admin, groups)}
+    for right in rights:
+        may = allowed.get(right.kind, {}).get(right.name)
+        missing = tuple(each for each in right.operations if may is not None and each not in may)
+        if missing:
+            yield replace(right, operations=missing)
 
 
 def _principal(kafka: KafkaSettings) -> str:

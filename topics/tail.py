@@ -35,7 +35,7 @@ def tail(
     """
     name = topic.name(settings.prefix)
     admin, metadata = connect(settings)
-    require_topics(settings, admin, metadata, [name])
+    require_topics(settings, admin, metadata, [name], "Read")
     group = f"{settings.prefix}-tail"
     consumer = Consumer(settings.client() | {"group.id": group, "enable.auto.commit": False, "log_level": 0})
     try:
@@ -53,7 +53,8 @@ def tail(
             if problem is not None:
                 if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
                     continue
-                raise TaplineError(f"cannot read topic {name}: {refused(settings, problem, 'Read', name, group)}")
+                why = refused(settings, problem, "Read", name, f"Describe on the group {group}")
+                raise TaplineError(f"cannot read topic {name}: {why}")
             number, offset = message.partition() or 0, message.offset() or 0
             deadline = time.monotonic() + 10 * idle_seconds
             if offset >= ends[number] - 1:

@@ -98,7 +98,7 @@ class Reader:
         _note(problem)
         if problem.code() in _FATAL:
             name = message.topic() if message is not None else None
-            why = refused(self._kafka, problem, "Read", name or "", f"{self._kafka.prefix}-{GROUP}")
+            why = refused(self._kafka, problem, "Read", name or "", f"Read on the group {self._kafka.prefix}-{GROUP}")
             raise TaplineError(f"Kafka refuses the exporter: {why}")
         return None
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -122,8 +123,10 @@ class MirrorExporter(MessageExporter):
         """Leave the group; a transaction that is not committed is aborted."""
         self._close()
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(1.0)
+            # A producer that was refused has nothing to give up, and says so again.
+            with suppress(KafkaException):
+                self._producer.purge()
+                self._producer.flush(1.0)
             self._producer = None
 
     def _tend(self) -> None:

@@ -19,6 +19,14 @@ def cluster() -> Iterator[SecuredCluster]:
         yield cluster
 
 
+@pytest.fixture(scope="package")
+def shared(cluster: SecuredCluster, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """One for tests that leave things as they are and need no Elasticsearch."""
+    made = Deployment(cluster, "http://127.0.0.1:1", tmp_path_factory.mktemp("shared"))
+    made.prepare()
+    return made
+
+
 @pytest.fixture
 def deployment(cluster: SecuredCluster, elasticsearch: str, tmp_path: Path) -> Deployment:
     made = Deployment(cluster, elasticsearch, tmp_path)
