@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from confluent_kafka import KafkaError
 
 from topics.settings import KafkaSettings
 
-_CERTIFICATES: Final = (
-    ("certificate verify failed", "trusts no CA that signed the brokers' certificate, or it is for another host name"),
-    ("wrong version number", "speaks no TLS on this port"),
-    ("alert number 116", "wants a client's certificate"),
-    ("certificate required", "wants a client's certificate"),
-    ("bad certificate", "does not accept the client's certificate"),
-    ("unknown ca", "does not accept the client's certificate"),
-)
-_FIXES: Final[Mapping[str, str]] = {
-    _CERTIFICATES[0][1]: "set kafka.ca_file to that CA's certificate and kafka.bootstrap to names that are in it",
-    _CERTIFICATES[1][1]: "set kafka.security_protocol to what the port speaks",
-    _CERTIFICATES[2][1]: "set kafka.certificate_file and kafka.key_file",
-    _CERTIFICATES[4][1]: "set kafka.certificate_file to one that a CA of the brokers signed",
-}
-_WRONG_PROTOCOL: Final = ("Disconnected while requesting ApiVersion", "connection closing during handshake")
+_UNTRUSTED: Final = "certificate verify failed"
+_NO_TLS: Final = "wrong version number"
+_ABOUT_OURS: Final = ("alert bad certificate", "alert certificate", "alert unknown ca", "alert number 116")
+_OTHER_PROTOCOL: Final = ("apiversion", "response size", "security.protocol")
+"""What the client says of a broker that ends the connection, or answers in another protocol (in lower case)."""
 
 
 def who(settings: KafkaSettings) -> str:
@@ -34,35 +23,39 @@ def who(settings: KafkaSettings) -> str:
 
 
 def is_final(errors: list[KafkaError]) -> bool:
-    """True where trying again does not help: Kafka, or the certificate, has been refused."""
+    """True where trying again does not help: the user, or a certificate, has been refused."""
     return any(error.code() in _FINAL for error in errors)
 
 
 def unreachable(settings: KafkaSettings, reason: str, errors: list[KafkaError]) -> str:
     """The line that says why the cluster was not reached; ``errors`` are what the client was told meanwhile."""
-    at = settings.bootstrap
-    for error in errors:
-        text = error.str()
-        if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001 - the library's public constant
-            if "mechanism" in text.lower():
-                return f"Kafka at {at} knows no {settings.mechanism}: set kafka.sasl_mechanism to one it has"
-            return (
-                f"Kafka at {at} does not accept {who(settings)}: see to kafka.username and to kafka.password or"
-                " kafka.password_file"
-            )
-        if error.code() == KafkaError._SSL:  # noqa: SLF001 - as above
-            found = next((told for sign, told in _CERTIFICATES if sign in text.lower()), "")
-            if found == _CERTIFICATES[0][1]:
-                return f"the connection to Kafka at {at} {found}: {_FIXES[found]}"
-            if found:
-                return f"Kafka at {at} {found}: {_FIXES[found]}"
-            return f"no TLS with Kafka at {at} ({text}): see to kafka.ca_file and kafka.security_protocol"
-    if any(sign in error.str() for error in errors for sign in _WRONG_PROTOCOL):
+    return (
+        next((told for error in errors if (told := _told(settings, error))), "")
+        or f"cannot reach Kafka at {settings.bootstrap} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
+    )
+
+
+def _told(settings: KafkaSettings, error: KafkaError) -> str:
+    """What an error of the client's means; empty for one that says nothing but that there is no connection."""
+    at, text = f"Kafka at {settings.bootstrap}", error.str().lower()
+    if "unsupported sasl mechanism" in text:
+        return f"{at} knows no {settings.mechanism}: set kafka.sasl_mechanism to one it has"
+    if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001 - the library's public constant
+        return f"{at} does not accept {who(settings)}: see to kafka.username and kafka.password or password_file"
+    if _UNTRUSTED in text:
         return (
-            f"Kafka at {at} ends the connection: kafka.security_protocol is {settings.security_protocol}: set it to"
-            " what the port speaks"
+            f"the certificate of {at} is by no CA that is trusted here, or for another host name: set kafka.ca_file to"
+            " the certificate of its CA, and kafka.bootstrap to a name that is in it"
         )
-    return f"cannot reach Kafka at {at} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
+    if _NO_TLS in text:
+        return f"{at} speaks no TLS on this port: set kafka.security_protocol to what it speaks"
+    if any(sign in text for sign in _ABOUT_OURS):
+        if settings.certificate_file:
+            return f"{at} does not accept the certificate in {settings.certificate_file}: use one by a CA it trusts"
+        return f"{at} wants a client's certificate: set kafka.certificate_file and kafka.key_file"
+    if any(sign in text for sign in _OTHER_PROTOCOL):
+        return f"{at} does not speak {settings.security_protocol} on this port: set kafka.security_protocol"
+    return ""
 
 
 def refused(settings: KafkaSettings, error: KafkaError, operation: str, topic: str = "", group: str = "") -> str:

@@ -134,16 +134,19 @@ def test_what_is_wrong_with_the_connection_is_said(cluster: SecuredCluster, shar
         "password": (replace(right, password="wrong"), "does not accept the Kafka user visitor: see to kafka.username"),
         "user": (replace(right, username="nobody"), "does not accept the Kafka user nobody: see to kafka.username"),
         "mechanism": (replace(right, sasl_mechanism="PLAIN"), "knows no PLAIN: set kafka.sasl_mechanism"),
-        "CA": (replace(right, ca_file=str(other)), "trusts no CA that signed the brokers' certificate"),
+        "CA": (replace(right, ca_file=str(other)), "is by no CA that is trusted here"),
         "host name": (
             replace(right, bootstrap=right.bootstrap.replace("127.0.0.1", "localhost")),
-            "or it is for another host name: set kafka.ca_file to that CA's certificate and kafka.bootstrap",
+            "or for another host name: set kafka.ca_file to the certificate of its CA, and kafka.bootstrap",
         ),
-        "no TLS": (replace(right, security_protocol="PLAINTEXT"), "kafka.security_protocol is PLAINTEXT"),
+        "no TLS": (
+            replace(right, security_protocol="PLAINTEXT"),
+            "does not speak PLAINTEXT on this port: set kafka.security_protocol",
+        ),
         "no certificate": (replace(mutual, certificate_file="", key_file=""), "wants a client's certificate"),
         "certificate": (
             replace(mutual, certificate_file=str(stranger[0]), key_file=str(stranger[1])),
-            "does not accept the client's certificate",
+            "does not accept the certificate in ",
         ),
     }
     said = {}
