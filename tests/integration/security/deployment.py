@@ -51,7 +51,7 @@ class Deployment:
         self.cluster = cluster
         self.folder = folder
         self.namespace = f"t{uuid.uuid4().hex[:12]}"
-        self._elasticsearch = elasticsearch
+        self.elasticsearch = elasticsearch
         for component in USERS:
             self.write(component, self.kafka(component))
         self.write(ADMIN, cluster.settings(ADMIN, self.namespace))
@@ -74,7 +74,7 @@ class Deployment:
         """A configuration that reaches Kafka so."""
         return Configuration(
             kafka=kafka,
-            elasticsearch=ElasticsearchSettings(hosts=[self._elasticsearch], namespace=self.namespace, metrics_port=-1),
+            elasticsearch=ElasticsearchSettings(hosts=[self.elasticsearch], namespace=self.namespace, metrics_port=-1),
             workers=WorkersSettings(group=self.namespace, scripts=[], agents=[], metrics_port=-1),
             files=FilesSettings(folder=str(self.folder / "files"), metrics_port=-1),
             prometheus=PrometheusSettings(counters=[{"group": "Hosts"}], metrics_port=0),  # type: ignore[list-item]
