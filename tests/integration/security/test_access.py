@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from msgspec.structs import replace
 
+from capture.publisher import KafkaPublisher
+from capture.source import window_of
 from tapline.commands.capturing import Summary
 from tapline.commands.demonstration import conservation
 from tapline.commands.holdings import Holdings
@@ -14,7 +17,9 @@ from tapline.demo import DEMO_CAPTURE
 from tests.certificates import Authority
 from tests.integration.security.cluster import SecuredCluster
 from tests.integration.security.deployment import USERS, Deployment
-from topics.catalog import CAPTURED, UNMARKED
+from topics.catalog import ALERT, CAPTURED, UNMARKED
+from topics.codec import SNAPSHOT_SCHEMA, Envelope, encode
+from topics.records import WINDOW_SECONDS, Snapshot
 from topics.settings import KafkaSettings
 
 WITH_CERTIFICATES = "with certificates"
@@ -101,6 +106,20 @@ def test_people_see_and_change_what_they_may(shared: Deployment) -> None:
         done = shared.run("reader", *command)
         assert done.exit_code == 0, done.output
     assert "pools/mine" in shared.run("reader", "policy", "show").stdout
+
+
+def test_a_node_that_may_only_write_begins_with_the_next_window(shared: Deployment) -> None:
+    marker = Snapshot(node="sensor#1", stream="live", window=600, announced=0, final=True)
+    headers = Envelope(SNAPSHOT_SCHEMA, "sensor#1", "live", 600, 0, 1).headers()
+    ended = {}
+    for user in ("capture", "capture-reading-back"):
+        with KafkaPublisher(shared.kafka(user), live=True) as publisher:
+            publisher.send(ALERT, 0, encode([marker]), headers, 0)
+            publisher.flush()
+            ended[user] = publisher.ended(lambda producer: producer == "sensor#1")
+    assert ended["capture-reading-back"] == 600
+    now = window_of(time.time_ns() // 1000)
+    assert ended["capture"] in (now - WINDOW_SECONDS, now)
 
 
 def test_only_who_may_create_makes_topics(cluster: SecuredCluster, shared: Deployment) -> None:
