@@ -21,6 +21,7 @@ from docs.checks_page import checks_page
 from docs.dashboards_page import dashboards_page
 from docs.helm_pages import helm_values_page, topics_file
 from docs.monitor_pages import NOTE, monitor_pages, prose
+from docs.rights_page import rights_page
 from tapline.commands import cli
 from tapline.configuration import Configuration, load
 from tapline.groups import CounterGroup
@@ -101,6 +102,7 @@ def pages() -> dict[str, str]:
         "records.md": records_page(),
         "records.schema.json": json.dumps(records_schema(), indent=2) + "\n",
         "topics.md": topics_page(),
+        "rights.md": rights_page(),
         "counters.md": counters_page(),
         "configuration.md": configuration_page(),
         "policy.md": policy_page(),

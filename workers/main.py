@@ -16,6 +16,7 @@ from tapline.process.health import Health
 from topics.admin import partition_counts, verify
 from topics.catalog import FLOW, MESSAGE, POLICY, STORE, Topic
 from topics.policy_log import read_entries
+from topics.rights import of_worker, require
 from topics.settings import KafkaSettings
 from workers.engine_monitor import ENGINE_PARTITION
 from workers.environment import Environment
@@ -56,6 +57,7 @@ def run(
     :class:`~topics.errors.TaplineError` when Kafka, its topics or a script cannot be used.
     """
     topics = topics_of(monitors)
+    require(kafka, "worker", of_worker(kafka, settings.group))
     verify(kafka)
     folders = ScriptFolders(settings, Budget(settings))
     scripts = folders.load()

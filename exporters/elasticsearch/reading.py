@@ -12,10 +12,12 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from exporters.elasticsearch.metrics import KAFKA_ERRORS, LAG
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.catalog import Topic
 from topics.dead_letters import EXPORTER
 from topics.errors import TaplineError
+from topics.refusals import refused
+from topics.rights import of_elasticsearch, require
 from topics.settings import KafkaSettings
 
 GROUP: Final = EXPORTER
@@ -58,10 +60,9 @@ class Reader:
 
     def start(self) -> None:
         """Join the group; :class:`TaplineError` when Kafka or a topic is not there."""
-        _, metadata = connect(self._kafka)
-        for name in self._topics:
-            if name not in metadata.topics:
-                raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+        require(self._kafka, "elasticsearch", of_elasticsearch(self._kafka, self._topics.values()))
+        admin, metadata = connect(self._kafka)
+        require_topics(self._kafka, admin, metadata, self._topics)
         self._joined = Consumer(
             {
                 "fetch.queue.backoff.ms": 50,
@@ -96,7 +97,9 @@ class Reader:
             return message
         _note(problem)
         if problem.code() in _FATAL:
-            raise TaplineError(f"Kafka refuses the exporter: {problem.str()}")
+            name = message.topic() if message is not None else None
+            why = refused(self._kafka, problem, "Read", name or "", f"Read on the group {self._kafka.prefix}-{GROUP}")
+            raise TaplineError(f"Kafka refuses the exporter: {why}")
         return None
 
     def hold(self) -> None:

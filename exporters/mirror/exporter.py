@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -23,6 +24,8 @@ from topics.codec import BadMessage, encode, open_message
 from topics.dead_letters import MIRROR, dead_envelope
 from topics.errors import TaplineError
 from topics.records import DeadLetter
+from topics.refusals import lacking, refused
+from topics.rights import of_mirror, require
 from topics.settings import KafkaSettings
 
 GROUP: Final = MIRROR
@@ -53,7 +56,7 @@ class MirrorExporter(MessageExporter):
             BY_KIND[kind].name(kafka.prefix): BY_KIND[kind] for kind in dict.fromkeys(settings.kinds)
         }
         component = (health or Health()).component("mirror", stall_seconds=180)
-        super().__init__(kafka, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
+        super().__init__(kafka, GROUP, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
         self._settings = settings
         self._prefix = settings.prefix or f"{kafka.prefix}.mirror"
         self._producer: Producer | None = None
@@ -70,6 +73,9 @@ class MirrorExporter(MessageExporter):
             raise TaplineError("mirror.kinds is empty: name the kinds of records to mirror, as flow")
         if self._prefix == self._kafka.prefix:
             raise TaplineError(f"mirror.prefix is {self._prefix!r}, as that of the topics themselves: choose another")
+        transactions = f"{self._kafka.prefix}-{GROUP}-{self._settings.instance}"
+        rights = of_mirror(self._kafka, self._topics.values(), self._prefix, self._settings.instance)
+        require(self._kafka, "mirror", rights)
         admin, metadata = connect_to_topics(self._kafka, [*self._topics, DEAD.name(self._kafka.prefix)])
         self._create(
             admin, {name: len(metadata.topics[name].partitions) for name in self._topics}, set(metadata.topics)
@@ -83,17 +89,19 @@ class MirrorExporter(MessageExporter):
                     "transaction.timeout.ms": 60_000,
                     **self._kafka.client(),
                     "message.max.bytes": _MAX_BYTES,
-                    "transactional.id": f"{self._kafka.prefix}-{GROUP}-{self._settings.instance}",
+                    "transactional.id": transactions,
                     "error_cb": self._note,
                 },
                 logger=_log,
             )
             self._producer.init_transactions(_TIMEOUT)
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                raise TaplineError(lacking(self._kafka, f"Write on the transactional id {transactions}")) from error
             raise TaplineError(f"Kafka refuses transactions ({error.args[0].str()}): see `tapline doctor`") from error
         self._consumer = new_consumer(
             self._kafka,
-            f"{self._kafka.prefix}-{GROUP}",
+            self._group,
             self._note,
             {"isolation.level": "read_committed", "partition.assignment.strategy": "range"},
         )
@@ -115,8 +123,10 @@ class MirrorExporter(MessageExporter):
         """Leave the group; a transaction that is not committed is aborted."""
         self._close()
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(1.0)
+            # A producer that was refused has nothing to give up, and says so again.
+            with suppress(KafkaException):
+                self._producer.purge()
+                self._producer.flush(1.0)
             self._producer = None
 
     def _tend(self) -> None:
@@ -146,7 +156,8 @@ class MirrorExporter(MessageExporter):
                 future.result()
             except KafkaException as error:
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                    raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
+                    why = refused(self._kafka, error.args[0], "Create", name)
+                    raise TaplineError(f"cannot create topic {name}: {why}") from error
 
     def _take(self, message: Message) -> None:
         name, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
