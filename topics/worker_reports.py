@@ -82,5 +82,5 @@ def message_of(report: WorkerReport) -> Message:
 
 
 def report_of(message: Message) -> WorkerReport | None:
-    """The report that a message is, ``None`` for messages of scripts; :class:`msgspec.DecodeError` where it is broken."""
+    """The report that a message is, ``None`` for those of scripts; :class:`msgspec.DecodeError` where it is broken."""
     return _decoder.decode(message.payload) if message.subject == SUBJECT else None
