@@ -36,7 +36,7 @@ def test_what_was_set_stands_above_the_file(tmp_path: Path) -> None:
 
 def test_an_import_changes_what_differs_and_takes_back_with_replace() -> None:
     known = held(a='{"name":"a"}', b='{"name":"b"}')
-    policy = Policy(rules={"a": Rule(name="a"), "c": Rule(name="c", value=1)})
+    policy = Policy(rules={"a": Rule(name="a"), "c": Rule(name="c", value=1.0)})
     set_c = ("rules/c", '{"name":"c","value":1.0}')
     assert changes_of_import(policy, known, replace=False) == [set_c]
     assert changes_of_import(policy, known, replace=True) == [set_c, ("rules/b", "")]
