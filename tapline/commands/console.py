@@ -28,6 +28,7 @@ def command(state: State, *, host: str | None, port: int | None, metrics_port: i
     from console.parts import Console
     from console.server import ConsoleServer
     from tapline.commands.backlog import whole_backlog
+    from tapline.commands.console_scripts import ScriptWorkshop
     from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
@@ -43,6 +44,8 @@ def command(state: State, *, host: str | None, port: int | None, metrics_port: i
         configuration.elasticsearch,
         configuration.kibana,
         lambda: whole_backlog(configuration),
+        ScriptWorkshop(configuration.workers),
+        configuration.workers.policy,
     )
     run_exporter(
         configuration,

@@ -95,7 +95,7 @@ class Lab:
                     self.console.standing._take_entry(entry)
             return len(entries)
 
-        monkeypatch.setattr("console.data.alert_deeds.write_entries", write)
+        monkeypatch.setattr("console.data.setting.write_entries", write)
         return found
 
 
