@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from pydantic import Field
 
 from console.data.model import Answer
-from console.errors import Mistake, Refused, Unavailable
+from console.errors import Outdated, Unavailable
 from console.parts import Console
 from tapline.policy.changes import Misfit, fitting, in_force, together
 from tapline.policy.effective import PolicyView
@@ -26,13 +25,6 @@ class Done(Answer):
 
     said: str
     in_force: bool
-
-
-class BadField(Answer):
-    """What is wrong with one field of a form."""
-
-    name: str
-    problem: str = Field(description="In words.")
 
 
 def files_of(console: Console) -> Read:
@@ -69,9 +61,9 @@ def mark_of(console: Console, path: str) -> str:
 
 
 def see_that_it_is_unchanged(console: Console, path: str, mark: str) -> None:
-    """:class:`Refused` when somebody has changed an entry since a form was made of it."""
+    """:class:`Outdated` when somebody has changed an entry since a form was made of it."""
     if mark != mark_of(console, path):
-        raise Refused(f"somebody has changed {path} meanwhile: go back, reload, and look at what it is now")
+        raise Outdated(f"somebody has changed {path} meanwhile: go back, reload, and look at what it is now")
 
 
 def put(console: Console, entries: Sequence[tuple[str, Struct | None]], author: str, comment: str, said: str) -> Done:
@@ -85,8 +77,3 @@ def put(console: Console, entries: Sequence[tuple[str, Struct | None]], author: 
     if not texts:
         return Done(said=said, in_force=True)
     return Done(said=said, in_force=console.standing.wait_until_set(*texts[-1]))
-
-
-def mistaken(error: Misfit) -> Mistake:
-    """What cannot be used, as the API says it."""
-    return Mistake(str(error))
