@@ -36,6 +36,7 @@ from workers.settings import WorkersSettings
 from workers.thresholds.wording import asked_of
 
 _Sights = tuple[tuple[str, int, int], ...]
+_PATIENCE_SECONDS: Final = 10.0
 _ASIDE: Final = "_[!_]*.py"
 
 
@@ -123,7 +124,9 @@ class ScriptWorkshop:
         return folders
 
     def _look(self) -> _Known:
-        with self._lock:
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            raise TaplineError("the files of scripts are still being read: does one of them not come to its end?")
+        try:
             paths = self._paths()
             sights = tuple(sorted((str(path), *_sight(path)) for path, _ in paths))
             if self._known is None or self._known.sights != sights:
@@ -132,6 +135,8 @@ class ScriptWorkshop:
                         file.forget()
                 self._known = self._read(sights, paths)
             return self._known
+        finally:
+            self._lock.release()
 
     def _paths(self) -> list[tuple[Path, Place]]:
         """The files there are; one that ships and is enabled is there once."""
