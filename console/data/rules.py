@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 
 import yaml
 from msgspec import Struct, to_builtins
+from msgspec.structs import asdict
 from pydantic import Field
 
 from console.data.check_settings import SELECTORS, FormProblem
@@ -48,6 +49,10 @@ _WHOLE: Final = ("learn_periods", "top", "score", "severity")
 _PATIENCE: Final = ("for_runs", "clear_runs", "hold_seconds", "clear_threshold")
 
 assert set(MEASURES) == set(get_args(Measure))
+
+
+_DEFAULTS: Final = asdict(Rule(name="")) | {"period": PERIODS[60]}
+"""What a rule is where its form says nothing else."""
 
 
 class RuleRow(Answer):
@@ -141,6 +146,7 @@ def rule_of_form(console: Console, form: Mapping[str, str]) -> dict[str, Rule]:
     select = {name: text for name in SELECTORS if (text := form.get(f"select.{name}", "").strip())}
     if problems:
         raise FormProblem(problems)
+    value = {name: each for name, each in value.items() if each != _DEFAULTS.get(name)}
     value |= ({"patience": patience} if patience else {}) | ({"select": select} if select else {})
     try:
         return _rules(fitted(console, {f"{SECTION}/{key}": value}))

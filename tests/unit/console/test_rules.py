@@ -49,7 +49,6 @@ def test_a_rule_is_made_in_a_form_and_read_back(tmp_path: Path, monkeypatch: pyt
     assert path == "rules/upload"
     assert json.loads(text) == {
         "name": "upload",
-        "group": "Hosts",
         "metric": "bytes_out",
         "value": 1e6,
         "select": {"network": "192.0.2.0/24"},
