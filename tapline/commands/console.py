@@ -15,7 +15,7 @@ from tapline.commands.state import State
 )
 @click.pass_obj
 def command(state: State, *, host: str | None, port: int | None, metrics_port: int | None) -> None:
-    """Serve the console until SIGTERM: overview, flows, hosts, alerts, resources, trackers, pipeline.
+    """Serve the console until SIGTERM: the network, its alerts, scripts, rules, the pipeline, the configuration.
 
     Whoever uses it has to log in. At the first start it prints a token with which to make the first administrator.
 
