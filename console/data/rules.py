@@ -14,7 +14,15 @@ from pydantic import Field
 
 from console.data.check_settings import SELECTORS, FormProblem
 from console.data.model import Answer
-from console.data.setting import Done, files_of, fitted, policy_of, put
+from console.data.setting import (
+    Done,
+    files_of,
+    fitted,
+    mark_of,
+    policy_of,
+    put,
+    see_that_it_is_unchanged,
+)
 from console.errors import Missing, Mistake
 from console.parts import Console
 from tapline.policy.changes import Misfit, in_force
@@ -152,6 +160,20 @@ def rule_of_form(console: Console, form: Mapping[str, str]) -> dict[str, Rule]:
         return _rules(fitted(console, {f"{SECTION}/{key}": value}))
     except Misfit as error:
         raise FormProblem({_field(error): str(error.problem)}) from error
+
+
+def form_to_send(console: Console, key: str) -> dict[str, str]:
+    """What a rule's form brings along besides: which rule it was made of (none: a new one), and a mark of that."""
+    return {"was": key, "mark": mark_of(console, f"{SECTION}/{key}") if key else ""}
+
+
+def see_that_none_is_lost(console: Console, form: Mapping[str, str]) -> None:
+    """:class:`Outdated` when somebody has changed the rule meanwhile, :class:`FormProblem` when it is another's."""
+    key, was = form.get("key", "").strip(), form.get("was", "")
+    if key == was:
+        see_that_it_is_unchanged(console, f"{SECTION}/{key}", form.get("mark", ""))
+    elif key in policy_of(console).rules:
+        raise FormProblem({"key": "there is a rule of this name already: change that one, or take another name"})
 
 
 def text_of_rules(rules: Mapping[str, Rule]) -> str:

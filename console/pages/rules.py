@@ -37,6 +37,7 @@ def rule_form(
     form = data.form_of_rule("", Rule(name="")) | {"value": "", "enabled": "yes"}
     if key:
         form = data.form_of_rule(key, _rule(console, key))
+    form |= data.form_to_send(console, key)
     return _form_page(request, console, session, form, {}, None)
 
 
@@ -55,6 +56,8 @@ def send_form(request: Request, console: Asked, session: Operator, form: Form) -
     """Set the rule of a form, or say what it would have done."""
     try:
         rules = data.rule_of_form(console, form)
+        if form.get("action") != "rehearse":
+            data.see_that_none_is_lost(console, form)
     except FormProblem as error:
         return _form_page(request, console, session, form, error.problems, None)
     if form.get("action") == "rehearse":

@@ -231,7 +231,7 @@ def test_a_check_is_set_in_a_form_for_a_pool(desk: Desk) -> None:
     with desk.sitting("operator") as page:
         page.goto("/scripts/loud_host")
         form = page.locator("#layer-new")
-        form.get_by_label("Pool", exact=True).select_option("clients")
+        form.locator('[name="match.pool"]').select_option("clients")
         form.get_by_label("Threshold (greater than) (bytes)").fill("lots")
         form.get_by_role("button", name="Set").click()
         page.get_by_text("'lots' is no number").wait_for()

@@ -61,11 +61,15 @@ def test_a_rule_is_made_in_a_form_and_read_back(tmp_path: Path, monkeypatch: pyt
     form = client.get("/rules/form?key=upload").text
     assert 'name="value" value="1000000"' in form
     assert 'name="select.network" value="192.0.2.0/24"' in form
-    fields = dict(re.findall(r'<input name="([\w.]+)" value="([^"]*)"', form))
+    fields = dict(re.findall(r'<input(?: type="hidden")? name="([\w.]+)" value="([^"]*)"', form))
+    assert client.post("/rules/form", data=FORM).status_code == 422, "another of this name is not overwritten"
     chosen = re.findall(r'<select name="([\w.]+)".*?<option value="([^"]*)" selected', form)
     again = client.post("/rules/form", data={**fields, **dict(chosen), "enabled": "yes", "action": "save"})
     assert again.status_code == 303
     assert json.loads(entries[-1][1]) == json.loads(text), "what is read back is what was set"
+    changed = {**fields, **dict(chosen), "value": "9", "action": "save"}
+    assert client.put("/api/rules", json={"text": YAML}).status_code == 200
+    assert client.post("/rules/form", data=changed).status_code == 409, "somebody was faster"
     assert client.post("/rules/remove", data={"key": "upload"}).status_code == 303
     assert entries[-1] == ("rules/upload", "")
     assert client.get("/rules/form?key=upload").status_code == 404
