@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from console.data.pipeline import Backlog
 from console.data.store import Store
+from console.data.workshop import Workshop
 from console.live.hub import Hub
 from console.live.lag import Lag
 from console.live.standing import Standing
@@ -21,7 +23,11 @@ from topics.settings import KafkaSettings
 
 
 class Console:
-    """All that answers are made of. ``backlog`` is asked what waits in Kafka."""
+    """All that answers are made of.
+
+    ``backlog`` is asked what waits in Kafka, ``workshop`` knows scripts and rules, ``policy_files`` are those of the
+    workers.
+    """
 
     def __init__(
         self,
@@ -30,11 +36,15 @@ class Console:
         elasticsearch: ElasticsearchSettings,
         kibana: KibanaSettings,
         backlog: Backlog,
+        workshop: Workshop,
+        policy_files: Sequence[str],
     ) -> None:
         folder = Path(settings.folder)
         self.settings = settings
         self.kafka = kafka
         self.kibana = kibana
+        self.workshop = workshop
+        self.policy_files = policy_files
         self.secure = bool(settings.certificate_file) or settings.public_url.startswith("https://")
         self.users = Users(folder)
         self.audit = Audit(folder)

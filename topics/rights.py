@@ -29,6 +29,7 @@ from topics.catalog import (
     CATALOG,
     COUNTER,
     DEAD,
+    MESSAGE,
     NOTIFICATION,
     POLICY,
     UNMARKED,
@@ -148,11 +149,11 @@ def of_recipients(kafka: KafkaSettings, names: Iterable[str] = ()) -> list[Right
 
 
 def of_console(kafka: KafkaSettings, group: str) -> list[Right]:
-    """Those of the console, which acknowledges, excludes and releases, and shows what waits."""
-    read = (ALERT_STATE, NOTIFICATION, POLICY)
+    """Those of the console, which acknowledges, excludes and releases, and shows what waits and how workers fare."""
+    read = (ALERT_STATE, MESSAGE, NOTIFICATION, POLICY)
     return [
         *_on(kafka, [topic for topic in CATALOG if topic not in (*read, ALERT)], "Describe"),
-        *_on(kafka, [ALERT_STATE, NOTIFICATION], "Read"),
+        *_on(kafka, [ALERT_STATE, MESSAGE, NOTIFICATION], "Read"),
         *_on(kafka, [POLICY], "Read", "Write"),
         *_on(kafka, [ALERT], "Write"),
         Right("group", f"{kafka.prefix}-", ("Describe",), prefixed=True),

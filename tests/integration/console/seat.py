@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from msgspec import Struct
 from playwright.sync_api import Browser, Page
 
 from console.parts import Console
@@ -18,14 +17,13 @@ PATIENCE_MS = 120_000
 """However busy the machine is."""
 
 
-class Seat(Struct):
-    """A console, a browser, and what the console has printed."""
+class Sitting:
+    """A console and a browser in front of it."""
 
-    url: str
-    console: Console
-    browser: Browser
-    said: list[str]
-    demo: Demo
+    def __init__(self, url: str, console: Console, browser: Browser) -> None:
+        self.url = url
+        self.console = console
+        self.browser = browser
 
     @contextmanager
     def sitting(
@@ -57,6 +55,15 @@ class Seat(Struct):
             assert errors == []
         finally:
             context.close()
+
+
+class Seat(Sitting):
+    """The same over what the demo capture has left, and what the console has printed."""
+
+    def __init__(self, url: str, console: Console, browser: Browser, said: list[str], demo: Demo) -> None:
+        super().__init__(url, console, browser)
+        self.said = said
+        self.demo = demo
 
 
 def live(page: Page) -> None:

@@ -30,6 +30,13 @@ PAGES = {
     "dns": "/resources?kind=dns",
     "certificates": "/resources?kind=x509",
     "trackers": "/trackers",
+    "scripts": "/scripts",
+    "script": "/scripts/dyndns_alert",
+    "check": "/scripts/syn_flood_attacker",
+    "rules": "/rules",
+    "rule": "/rules/form",
+    "rules as YAML": "/rules/yaml",
+    "configuration": "/configuration",
     "pipeline": "/pipeline",
     "users": "/users",
     "audit": "/audit",
@@ -44,6 +51,8 @@ SHOWN = {
     "dns": "duckdns.org",
     "certificates": "CN=",
     "trackers": "203.0.113.67",
+    "scripts": "Raising",
+    "check": "256",
     "pipeline": "demo.pcap",
 }
 """What of the demo has to stand on a page."""
