@@ -11,7 +11,7 @@ from console.application import API, PAGES
 from console.security.roles import ROLES
 from tests.unit.console.lab import PASSWORD, Lab
 
-PUBLIC = {"/login", "/setup", "/healthz"}
+PUBLIC = {"/login", "/setup", "/healthz", "/openid", "/openid/return"}
 OPEN_TO_ALL_POSTS = {"/login", "/setup", "/api/session"}
 ROLE_OF = {
     ("GET", "/users"): "administrator",
