@@ -46,7 +46,6 @@ from tapline.services.settings import ServicesSettings
 from topics.records import WINDOW_SECONDS
 from topics.settings import KafkaSettings
 
-NAMESPACE = "console-bench"
 BAR_MS = 500
 HOST = "10.0.0.1"
 PAGES = (
@@ -97,7 +96,7 @@ class Timed:
         self.taken[path].append((time.perf_counter() - began) * 1000)
 
 
-def serve(pipe: Connection, url: str, folder: str) -> None:
+def serve(pipe: Connection, settings: ElasticsearchSettings, folder: str) -> None:
     """Serve the console until the pipe says to end; then tell what was timed."""
     nobody = socket.socket()
     nobody.bind(("127.0.0.1", 0))
@@ -105,7 +104,7 @@ def serve(pipe: Connection, url: str, folder: str) -> None:
         ConsoleSettings(folder=folder),
         # A port at which nobody answers.
         KafkaSettings(bootstrap=f"127.0.0.1:{nobody.getsockname()[1]}"),
-        ElasticsearchSettings(hosts=[url], namespace=NAMESPACE),
+        settings,
         KibanaSettings(),
         list,
     )
@@ -165,11 +164,13 @@ def server_at(url: str, heap: int) -> Iterator[str]:
             engine.stop()
 
 
-def measure(url: str, viewers: int, seconds: float, pause: float) -> tuple[dict[str, list[float]], dict[str, int]]:
+def measure(
+    settings: ElasticsearchSettings, viewers: int, seconds: float, pause: float
+) -> tuple[dict[str, list[float]], dict[str, int]]:
     """Milliseconds of each answer by page, and how many failed."""
     here, there = multiprocessing.Pipe()
     with tempfile.TemporaryDirectory() as folder:
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, url, folder))
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, settings, folder))
         process.start()
         try:
             port, cookie = here.recv()
@@ -207,10 +208,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120, help="how long they look")
     parser.add_argument("--pause", type=float, default=5, help="seconds from one page of a viewer to the next")
     parser.add_argument("--heap", type=int, default=1024, help="of its own Elasticsearch, MiB")
+    parser.add_argument("--namespace", default="console-bench", help="of the data streams")
     parser.add_argument("--filled", action="store_true", help="what was written before is there")
     given = parser.parse_args()
     with server_at(given.url, given.heap) as url:
-        settings = ElasticsearchSettings(hosts=[url], namespace=NAMESPACE)
+        settings = ElasticsearchSettings(hosts=[url], namespace=given.namespace)
         if not given.filled:
             server = client(settings)
             setup(server, settings)
@@ -218,11 +220,11 @@ def main() -> None:
             end = (int(time.time()) - 25 * 3600) // WINDOW_SECONDS * WINDOW_SECONDS
             windows = range(end - given.hours * 3600, end, WINDOW_SECONDS)
             began = time.monotonic()
-            counted = fill(server, NAMESPACE, Network(given.hosts), windows, given.flows)
+            counted = fill(server, given.namespace, Network(given.hosts), windows, given.flows)
             server.close()
             print(", ".join(f"{number:,} {kind}" for kind, number in counted.items()), end="")
             print(f" written in {time.monotonic() - began:.0f} s", flush=True)
-        taken, failed = measure(url, given.viewers, given.seconds, given.pause)
+        taken, failed = measure(settings, given.viewers, given.seconds, given.pause)
     print(f"{'page':<60} {'answers':>7} {'p50':>7} {'p95':>7} {'max':>7} ms")
     for path in PAGES:
         times = taken.get(path, [])
