@@ -62,18 +62,19 @@ def write_lines(path: Path) -> None:
     lines = [
         f"{begin} <script>window.harmed='host'</script> program - - - {harm('message')}",
         f"{begin} host suricata - - - {json.dumps(event, ensure_ascii=False)}",
-        f"{begin} host suricata - - - {harm('rejected')}",
-        f"no priority {harm('rejected')}",
+        f"{begin} host suricata - - - {harm('no event')}",
+        f"no priority {harm('no line')}",
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def trap() -> bytes:
-    """An SNMP v2c trap (linkDown) that describes its interface so."""
+    """An SNMP v2c trap (linkDown) that describes its interface so; what is no text is shown in hexadecimal anyway."""
+    text = "".join(filter(str.isprintable, harm("snmp")))
     pairs = [
         ((1, 3, 6, 1, 2, 1, 1, 3, 0), b"\x43\x01\x01"),
         ((1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0), _identifier((1, 3, 6, 1, 6, 3, 1, 1, 5, 3))),
-        ((1, 3, 6, 1, 2, 1, 2, 2, 1, 2, 3), _ber(0x04, harm("snmp").encode())),
+        ((1, 3, 6, 1, 2, 1, 2, 2, 1, 2, 3), _ber(0x04, text.encode())),
     ]
     variables = _ber(0x30, b"".join(_ber(0x30, _identifier(name) + value) for name, value in pairs))
     pdu = _ber(0xA7, b"\x02\x01\x01\x02\x01\x00\x02\x01\x00" + variables)

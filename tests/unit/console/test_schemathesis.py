@@ -22,7 +22,7 @@ from tests.unit.dead_letter_lab import PARTITIONS, Kafka
 from topics import dead_deeds, dead_log
 
 NOBODY = "nobody"
-EXAMPLES = 20
+EXAMPLES = 10
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 quick = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -67,7 +67,7 @@ def test_whatever_is_asked_is_answered_as_described(role: str, mode: GenerationM
     if role == NOBODY:
         assert statuses >= {401}
     else:
-        assert statuses >= ({200, 404} if mode is GenerationMode.POSITIVE else {422}), "not all was refused alike"
+        assert statuses >= ({200} if mode is GenerationMode.POSITIVE else {422}), "not all was refused alike"
 
 
 def headers(lab: Lab, role: str) -> dict[str, str]:
@@ -80,8 +80,7 @@ def headers(lab: Lab, role: str) -> dict[str, str]:
 
 
 def answer(_what: str, question: dict[str, Any]) -> dict[str, Any]:
-    """What Elasticsearch answers: every list holds every document."""
+    """What Elasticsearch answers: every list holds every document, on its first page."""
     hits = [{"_source": each, "sort": ["1", "2"]} for each in hostile_documents().values()]
-    return (
-        NOTHING if "aggs" in question else {"hits": {"hits": hits, "total": {"value": 3, "relation": "eq"}}, "id": "1"}
-    )
+    everything = {"hits": {"hits": hits, "total": {"value": 3, "relation": "eq"}}, "id": "1"}
+    return NOTHING if {"aggs", "search_after"} & question.keys() else everything
