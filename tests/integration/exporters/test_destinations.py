@@ -4,12 +4,10 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self
 
 import duckdb
 import msgspec
@@ -26,16 +24,16 @@ from exporters.mirror.exporter import MirrorExporter
 from exporters.mirror.settings import MirrorSettings
 from exporters.prometheus.exporter import PrometheusExporter
 from exporters.prometheus.settings import Choice, PrometheusSettings
-from tapline.commands.backlog import backlog
 from tapline.commands.capturing import capture
 from tapline.configuration import Configuration
 from tapline.demo import DEMO_CAPTURE
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
+from tests.integration.exporters.destinations import running, waiting
 from tests.integration.exporters.lab import Lab
 from tests.unit.exporters.samples import STREAM, counter, flow
 from tests.waiting import wait_for
-from topics.catalog import COUNTER, DEAD, FLOW, Topic
+from topics.catalog import COUNTER, DEAD, FLOW
 from topics.errors import TaplineError
 from topics.records import Flow
 from topics.tail import tail
@@ -55,45 +53,6 @@ with on_stop_signal(exporter.leave), exporter:
 """
 
 
-class Runs(Protocol):
-    def run(self) -> None: ...
-    def leave(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def topics(kafka: str) -> Iterator[Lab]:
-    """Topics of a test's own; there is no Elasticsearch."""
-    made = Lab(kafka, "http://127.0.0.1:9")
-    yield made
-    made.stop()
-
-
-@contextmanager
-def running(exporter: Runs) -> Iterator[None]:
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            exporter.run()
-        except BaseException as error:  # noqa: BLE001 - handed to the test
-            failures.append(error)
-
-    with exporter:
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            exporter.leave()
-            thread.join(60)
-            # Why an exporter has failed says more than what a test has waited for.
-            if failures:
-                raise failures[0]
-    assert not thread.is_alive()
-
-
 @contextmanager
 def process(topics: Lab, module: str, settings: msgspec.Struct) -> Iterator[subprocess.Popen[bytes]]:
     """An exporter in a process of its own, killed at the end."""
@@ -104,10 +63,6 @@ def process(topics: Lab, module: str, settings: msgspec.Struct) -> Iterator[subp
             yield started
         finally:
             started.kill()
-
-
-def waiting(topics: Lab, group: str, *which: Topic) -> int:
-    return sum(each.waiting for each in backlog(topics.kafka, f"{topics.kafka.prefix}-{group}", which))
 
 
 def publish(topics: Lab, first: int, count: int) -> None:
