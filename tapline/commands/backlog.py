@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -140,10 +140,13 @@ def _taken(consumer: Consumer, firsts: list[TopicPartition]) -> dict[str, float]
         message = consumer.poll(left)
         if message is None:
             continue
-        name = message.topic() or ""
-        place = (name, message.partition())
-        if message.error() is None and place in open_places:
+        name, error = message.topic() or "", message.error()
+        if error is None:
             taken[name] = min(taken.get(name, inf), message.timestamp()[1] / 1000)
-        # The end is told where all that waits is what transactions leave behind.
-        open_places.discard(place)
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
+            # The end is told where all that waits is what transactions leave behind.
+            open_places.discard((name, message.partition()))
+        else:
+            # As where one may see how many messages there are, and not read them.
+            open_places = {place for place in open_places if place[0] != name}
     return taken

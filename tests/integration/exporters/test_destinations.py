@@ -1,6 +1,8 @@
 """Files, the mirror and Prometheus on a real Kafka: each record once, also where a process is killed."""
 
+import base64
 import json
+import secrets
 import signal
 import subprocess
 import sys
@@ -8,11 +10,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -181,7 +185,7 @@ def test_a_capture_comes_out_of_files_as_it_went_in(topics: Lab, tmp_path: Path)
     assert {address: [number, size] for address, number, size in found} == expected
 
 
-def mirrored(topics: Lab, topic: str) -> list[tuple[str, dict[str, object], dict[str, bytes]]]:
+def mirrored(topics: Lab, topic: str) -> list[tuple[str, Any, dict[str, bytes]]]:
     """Key, value and headers of every message that a reader of committed messages gets."""
     consumer = Consumer(
         topics.kafka.client()
@@ -227,6 +231,26 @@ def test_the_mirror_has_each_record_once_after_a_kill(topics: Lab) -> None:
     assert all(value["id"] == key for key, value, _ in found)
     assert len({headers["origin"] for _, _, headers in found}) == 26_000
     assert [each[1][0]["reason"] for each in mirrored(topics, DEAD.name(topics.kafka.prefix))] == ["headers"]
+
+
+def test_a_record_too_large_for_a_topic_that_others_made_is_a_dead_letter_and_the_rest_is_mirrored(
+    topics: Lab,
+) -> None:
+    target = f"{topics.kafka.prefix}.mirror.flow"
+    small = NewTopic(target, num_partitions=2, replication_factor=1, config={"max.message.bytes": "20000"})
+    AdminClient(topics.kafka.client()).create_topics([small])[target].result()
+    # Random, so that it does not fit when it is compressed either.
+    large = flow(1000, tags=(secrets.token_hex(30_000),))
+    topics.publish(FLOW, [*(flow(number) for number in range(500)), large])
+    topics.publish(FLOW, [flow(number) for number in range(500, 1000)])
+    topics.flush()
+    with running(MirrorExporter(topics.kafka, MirrorSettings(kinds=["flow"]))):
+        wait_for(lambda: waiting(topics, MIRROR_GROUP, FLOW) == 0, "everything to be mirrored", seconds=60)
+    assert sorted(key for key, _, _ in mirrored(topics, target)) == sorted(flow(number).id for number in range(1000))
+    ((_, (letter,), _),) = mirrored(topics, DEAD.name(topics.kafka.prefix))
+    assert (letter["reason"], letter["index"]) == ("too-large", 500)
+    assert f"of 20000 that {target} takes" in letter["error"]
+    assert large.id.encode() in base64.b64decode(letter["value"])
 
 
 def _end(topics: Lab, topic: str) -> int:
