@@ -47,6 +47,9 @@ def _serve(connection: socket.socket) -> None:
             if b"/_bulk" in request:
                 # What a bulk says of each document depends on what it was asked to say.
                 connection.sendall(_taken(body.count(b"\n") // 2, brief=b"filter_path" in request))
+            elif b"/_security/" in request:
+                # As where there is no security.
+                connection.sendall(_answer(400, {"error": "no handler found"}))
             elif request.startswith(b"GET /_nodes"):
                 connection.sendall(_answer(200, {"nodes": {}}))
             elif request.startswith(b"GET"):
