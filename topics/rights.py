@@ -124,7 +124,7 @@ def of_mirror(kafka: KafkaSettings, topics: Iterable[Topic], prefix: str, instan
     """Those of the mirror, whose own topics begin with ``prefix``."""
     return [
         *of_exporter(kafka, MIRROR, list(topics)),
-        Right("topic", f"{prefix}.", ("Create", "Write"), prefixed=True),
+        Right("topic", f"{prefix}.", ("Create", "Write", "DescribeConfigs"), prefixed=True),
         Right("transactional id", f"{kafka.prefix}-{MIRROR}-{instance}", ("Write",)),
     ]
 

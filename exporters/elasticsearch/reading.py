@@ -28,6 +28,7 @@ Place = tuple[str, int]
 
 _COMMIT_AGAIN_SECONDS: Final = 0.5
 _LAG_EVERY: Final = 5.0
+_LAG_TIMEOUT: Final = 1.0
 _FATAL: Final = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -191,7 +192,8 @@ class Reader:
         consumer = self._consumer()
         with suppress(KafkaException):
             for position in consumer.position(list(self._assigned.values())):
-                _, end = consumer.get_watermark_offsets(position, cached=True)
+                # The client knows what it has seen while reading; of paused partitions Kafka has to be asked.
+                _, end = consumer.get_watermark_offsets(position, timeout=_LAG_TIMEOUT, cached=not self._paused)
                 if position.offset >= 0 and end >= 0:
                     LAG.labels(self._topics[position.topic].kind, str(position.partition)).set(end - position.offset)
 

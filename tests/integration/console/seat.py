@@ -8,7 +8,6 @@ from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from confluent_kafka import Producer
-from msgspec import Struct
 from playwright.sync_api import Browser, Page
 
 from console.parts import Console
