@@ -20,6 +20,7 @@ from msgspec import NODEFAULT, Struct
 from docs.checks_page import checks_page
 from docs.dashboards_page import dashboards_page
 from docs.helm_pages import helm_values_page, topics_file
+from docs.metrics_page import metrics_page
 from docs.monitor_pages import NOTE, monitor_pages, prose
 from tapline.commands import cli
 from tapline.configuration import Configuration, load
@@ -102,6 +103,7 @@ def pages() -> dict[str, str]:
         "records.schema.json": json.dumps(records_schema(), indent=2) + "\n",
         "topics.md": topics_page(),
         "counters.md": counters_page(),
+        "metrics.md": metrics_page(),
         "configuration.md": configuration_page(),
         "policy.md": policy_page(),
         "checks.md": checks_page(),
