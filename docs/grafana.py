@@ -54,7 +54,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel(
             "Records that differ",
-            "Announced and not received, or received and not announced, since the workers began. More than 0 is a fault.",
+            "Announced and not received, or received and not announced, since the workers began; a fault.",
             (Query('sum(tapline_worker_conservation_records_total{difference=~"missing|unannounced"})', ""),),
             kind="stat",
             width=4,

@@ -21,7 +21,10 @@ _TYPES: Final = {
 }
 
 _PROCESSES: Final = {
-    "capture": ("tapline capture", "A capture node."),
+    "capture": (
+        "tapline capture",
+        "A capture node. Beside its own it shows what workers show of scripts, for packet scripts.",
+    ),
     "supervisor": (
         "tapline worker",
         "The supervisor, on the port asked for. It names what its workers show as well, and counts none of it.",
