@@ -203,6 +203,7 @@ def test_every_process_shows_what_the_page_of_metrics_says(watched: Watched) -> 
         assert families, name
         known = everywhere | documented["capture" if name == "live" else name]
         known |= documented["worker"] if name in with_scripts else {}
+        known |= documented["agents"] if name == "supervisor" else {}
         for family, (kind, labels) in families.items():
             if family.endswith("_created") or (name == "prometheus" and family.startswith("tapline_counter_")):
                 continue
