@@ -33,7 +33,7 @@ _PROCESSES: Final = {
         "tapline worker, each process",
         "The workers, on the ports after the supervisor's.",
     ),
-    "agents": ("tapline worker agents", "Plain Faust agents; their process shows what the workers show as well."),
+    "agents": ("tapline worker agents", "Plain Faust agents. Workers and agents name each other's metrics as well."),
     "elasticsearch": ("tapline export elasticsearch", "The exporter to Elasticsearch."),
     "files": ("tapline export files", "The exporter to files."),
     "mirror": ("tapline export mirror", "The mirror to topics of one record a message."),

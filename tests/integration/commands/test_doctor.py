@@ -87,10 +87,11 @@ def test_topics_that_are_missing_or_have_other_partitions(tapline: CommandLine) 
 def test_topics_that_keep_too_little(tapline: CommandLine, kafka: str) -> None:
     assert tapline("topics", "create").returncode == 0
     prefix = tapline.environment["TAPLINE_KAFKA__PREFIX"]
+    admin = AdminClient({"bootstrap.servers": kafka})
     for topic, name, value in (("flow", "max.message.bytes", "1000000"), ("metric", "retention.ms", "600000")):
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, f"{prefix}.{topic}.v1", incremental_configs=[entry])
-        AdminClient({"bootstrap.servers": kafka}).incremental_alter_configs([resource])[resource].result()
+        admin.incremental_alter_configs([resource])[resource].result()
     findings = found(tapline)
     assert "takes messages of 1,000,000 bytes" in findings[f"topic {prefix}.flow.v1"].finding
     assert findings[f"topic {prefix}.flow.v1"].fix == "set its max.message.bytes to 8388608"

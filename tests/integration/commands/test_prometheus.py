@@ -198,12 +198,14 @@ def test_every_process_shows_what_the_page_of_metrics_says(watched: Watched) -> 
     for family in metric_families():
         documented.setdefault(family.process, {})[family.name] = (family.kind, set(family.labels))
     everywhere = {family.name: (family.kind, set(family.labels)) for family in of_every_process()}
-    with_scripts = ("supervisor", "agents", "capture", "live")
+    # A process also names the metrics of the modules that it shares with others.
+    shared = {name: ("worker", "agents") for name in ("supervisor", "worker", "agents")}
+    shared |= {name: ("capture", "worker") for name in ("capture", "live")}
     for name, families in watched.families.items():
         assert families, name
-        known = everywhere | documented["capture" if name == "live" else name]
-        known |= documented["worker"] if name in with_scripts else {}
-        known |= documented["agents"] if name == "supervisor" else {}
+        known = dict(everywhere)
+        for process in (name, *shared.get(name, ())):
+            known |= documented.get(process, {})
         for family, (kind, labels) in families.items():
             if family.endswith("_created") or (name == "prometheus" and family.startswith("tapline_counter_")):
                 continue
