@@ -199,8 +199,8 @@ def test_every_process_shows_what_the_page_of_metrics_says(watched: Watched) -> 
         documented.setdefault(family.process, {})[family.name] = (family.kind, set(family.labels))
     everywhere = {family.name: (family.kind, set(family.labels)) for family in of_every_process()}
     # A process also names the metrics of the modules that it shares with others.
-    shared = {name: ("worker", "agents") for name in ("supervisor", "worker", "agents")}
-    shared |= {name: ("capture", "worker") for name in ("capture", "live")}
+    shared = dict.fromkeys(("supervisor", "worker", "agents"), ("worker", "agents"))
+    shared |= dict.fromkeys(("capture", "live"), ("capture", "worker"))
     for name, families in watched.families.items():
         assert families, name
         known = dict(everywhere)
