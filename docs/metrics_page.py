@@ -27,13 +27,13 @@ _PROCESSES: Final = {
     ),
     "supervisor": (
         "tapline worker",
-        "The supervisor, on the port asked for. It names what its workers show as well, and counts none of it.",
+        "The supervisor, on the port asked for. Its workers are on the ports after it.",
     ),
     "worker": (
         "tapline worker, each process",
         "The workers, on the ports after the supervisor's.",
     ),
-    "agents": ("tapline worker agents", "Plain Faust agents. Workers and agents name each other's metrics as well."),
+    "agents": ("tapline worker agents", "Plain Faust agents."),
     "elasticsearch": ("tapline export elasticsearch", "The exporter to Elasticsearch."),
     "files": ("tapline export files", "The exporter to files."),
     "mirror": ("tapline export mirror", "The mirror to topics of one record a message."),
@@ -50,6 +50,8 @@ series, `_created`: when they began, in epoch seconds; a histogram has `_bucket`
 
 A series with labels is there once something was counted under them. Alert rules therefore ask for the
 growth of what is there, and [those that ship](../how-to/watch-with-prometheus.md) do.
+
+A process also names metrics of others whose modules it shares; it counts nothing in them.
 """
 
 

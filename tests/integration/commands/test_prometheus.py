@@ -194,23 +194,17 @@ def test_prometheus_evaluates_the_rules_and_nothing_is_wrong_but_what_is(watched
 
 
 def test_every_process_shows_what_the_page_of_metrics_says(watched: Watched) -> None:
-    documented: dict[str, dict[str, tuple[str, set[str]]]] = {}
-    for family in metric_families():
-        documented.setdefault(family.process, {})[family.name] = (family.kind, set(family.labels))
-    everywhere = {family.name: (family.kind, set(family.labels)) for family in of_every_process()}
-    # A process also names the metrics of the modules that it shares with others.
-    shared = dict.fromkeys(("supervisor", "worker", "agents"), ("worker", "agents"))
-    shared |= dict.fromkeys(("capture", "live"), ("capture", "worker"))
+    documented = [*metric_families(), *of_every_process()]
+    known = {family.name: (family.kind, set(family.labels)) for family in documented}
     for name, families in watched.families.items():
-        assert families, name
-        known = dict(everywhere)
-        for process in (name, *shared.get(name, ())):
-            known |= documented.get(process, {})
         for family, (kind, labels) in families.items():
             if family.endswith("_created") or (name == "prometheus" and family.startswith("tapline_counter_")):
                 continue
             assert family in known, f"{name} shows {family}, which docs/reference/metrics.md has not"
             assert (kind, labels) == known[family] or not labels, f"{name}: {family}"
+    for family in documented:
+        if family.process:
+            assert family.name in watched.families[family.process], f"{family.process} does not show {family.name}"
 
 
 def test_rules_and_dashboard_ask_for_metrics_that_there_are() -> None:
