@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill kubernetes fuzz lint types check docs lock clean
+.PHONY: help demo test kill kubernetes fuzz lint types check audit docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV := .venv
@@ -38,6 +38,13 @@ types: $(READY) ## types (mypy, strict)
 	$(BIN)/mypy
 
 check: lint types test kill ## all of these
+
+audit: $(READY) ## bandit over the code, pip-audit over the locked packages (asks PyPI for its advisories)
+	$(BIN)/pytest -q tests/security
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit; \
+	  $(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@$(VENV)/audit/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip --progress-spinner off || \
+	  { echo 'make: a package has an advisory, or PyPI did not tell its advisories: the lines above say which' >&2; exit 1; }
 
 docs: $(READY) ## write the reference pages that follow from the code
 	$(BIN)/python -m docs.generate
