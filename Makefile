@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill kubernetes fuzz lint types check docs lock clean
+.PHONY: help demo test kill containers kubernetes fuzz lint types check docs lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV := .venv
@@ -18,10 +18,13 @@ demo: $(READY) ## the whole way, on this machine: capture, Kafka, workers, Elast
 	@$(BIN)/tapline demo
 
 test: $(READY) ## unit, integration and golden tests, the latter two against real engines
-	$(BIN)/pytest -m "not kill" $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not kill and not containers" $(PYTEST_ARGS)
 
 kill: $(READY) ## kill and restart everything in the middle of a stream (TAPLINE_CHAOS_SECONDS=600 for the long run)
 	$(BIN)/pytest -m kill $(PYTEST_ARGS)
+
+containers: $(READY) ## build the images, and run docker-compose.yml in a Docker engine of its own (as root; minutes)
+	$(BIN)/pytest -m containers tests/containers $(PYTEST_ARGS)
 
 kubernetes: $(READY) ## build Kubernetes and Helm for the chart's tests, once a user (some minutes; needs go)
 	$(BIN)/python -m tests.helm.programs
