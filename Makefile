@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill containers kubernetes fuzz lint types check docs lock clean
+.PHONY: help demo test kill containers kubernetes fuzz lint types check docs sbom lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV := .venv
@@ -43,6 +43,14 @@ check: lint types test kill ## all of these
 
 docs: $(READY) ## write the reference pages that follow from the code
 	$(BIN)/python -m docs.generate
+
+sbom: $(READY) ## what Tapline is made of: build/sbom.json (CycloneDX) and build/licences.md
+	@scratch=$$(mktemp -d); trap 'rm -r "$$scratch"' EXIT; mkdir -p build; \
+	$(PYTHON) -m venv --without-pip "$$scratch"; \
+	$(BIN)/pip --python "$$scratch/bin/python" install --quiet --constraint requirements.lock .; \
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json \
+	  "$$scratch/bin/python"; \
+	$(BIN)/pip-licenses --python "$$scratch/bin/python" --format markdown --with-urls --output-file build/licences.md
 
 lock: ## write requirements.lock anew from the newest versions that pyproject.toml allows
 	@scratch=$$(mktemp -d); trap 'rm -r "$$scratch"' EXIT; \
