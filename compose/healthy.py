@@ -12,7 +12,7 @@ connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("METRICS
 try:
     connection.request("GET", f"/{sys.argv[1]}")
     answer = connection.getresponse()
-    print(answer.read().decode(errors="replace"))
+    sys.stdout.write(answer.read().decode(errors="replace"))
 except OSError as error:
     sys.exit(f"it does not answer: {error}")
 sys.exit(answer.status != http.client.OK)

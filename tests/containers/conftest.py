@@ -33,10 +33,9 @@ def stack() -> Iterator[Stack]:
             build_all(client)
         (running := scratch / "running").mkdir()
         (project := scratch / "project").mkdir()
-        with own_network():
-            with docker_engine(running, "--bip", _BRIDGE, "--default-address-pool", _POOL) as client:
-                made = Stack(project, client, running)
-                try:
-                    yield made
-                finally:
-                    made.remove()
+        with own_network(), docker_engine(running, "--bip", _BRIDGE, "--default-address-pool", _POOL) as client:
+            made = Stack(project, client, running)
+            try:
+                yield made
+            finally:
+                made.remove()

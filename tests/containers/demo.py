@@ -58,7 +58,9 @@ def arrived(holdings: Holdings, stream: str) -> Arrived:
     conserved = holdings.conservation(stream)
     documents = holdings.documents(stream)
     sums = {
-        meter: {kind: sum(row[meter] for key, row in conserved.items() if key.startswith(f"{kind}/")) for kind in COUNTS}
+        meter: {
+            kind: sum(row[meter] for key, row in conserved.items() if key.startswith(f"{kind}/")) for kind in COUNTS
+        }
         for meter in ("announced", "received")
     }
     return Arrived(

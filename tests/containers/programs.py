@@ -42,7 +42,12 @@ def _build(kept: Path, whole: Path) -> None:
         made.mkdir()
         command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(made / "docker-compose")]
         done = subprocess.run(
-            [*command, _PACKAGE], cwd=_MODULE, capture_output=True, text=True, check=False, preexec_fn=lambda: os.nice(5)
+            [*command, _PACKAGE],
+            cwd=_MODULE,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda: os.nice(5),
         )
         if done.returncode:
             pytest.skip(f"Compose cannot be built here: {done.stderr.strip()[-300:]}")

@@ -28,7 +28,7 @@ ENVIRONMENT: Final = {
     "ELASTICSEARCH_HEAP": "512m",
     "CAPTURE_ENGINE": "tshark",
 }
-"""What differs from ``.env.example``: images that cannot be pulled here, and one engine for the same counts everywhere."""
+"""What differs from ``.env.example``: images that cannot be pulled here; one engine, for the same counts everywhere."""
 
 
 class Stack:
@@ -92,7 +92,8 @@ class Stack:
     def logs(self) -> Mapping[str, str]:
         """The last lines of each container."""
         return {
-            str(each.name): each.logs(tail=20).decode(errors="replace") for each in self.client.containers.list(all=True)
+            str(each.name): each.logs(tail=20).decode(errors="replace")
+            for each in self.client.containers.list(all=True)
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -27,7 +27,7 @@ HOURS = count()
 
 
 @pytest.fixture(scope="module")
-def running(stack: Stack) -> Iterator[Stack]:
+def running(stack: Stack) -> Stack:
     """The stack with two workers, all well."""
     stack.write_environment(CAPTURE_NEWEST_SECONDS="1")
     try:
@@ -35,7 +35,7 @@ def running(stack: Stack) -> Iterator[Stack]:
     except AssertionError as error:
         said = "\n".join(f"== {name}\n{log}" for name, log in stack.logs().items())
         raise AssertionError(f"{error}\n{said}") from error
-    yield stack
+    return stack
 
 
 def send(stack: Stack) -> str:

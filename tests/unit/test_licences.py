@@ -22,7 +22,7 @@ KNOWN = {
     "nfstream": "LGPL-3.0-or-later",
     "pysnmp": "UNKNOWN",
 }
-"""Other licences, each looked at: a Java that programs of any licence run on (the Classpath Exception) and that no image
+"""Other licences, each looked at: a Java that runs programs of any licence (the Classpath Exception) and that no image
 has; a library that is loaded as it comes and can be exchanged; and BSD-2-Clause, which the package tells in a file."""
 
 
