@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
@@ -116,7 +115,7 @@ def test_some_windows_over_a_bad_network_into_an_index_that_is_read_only(lab: La
 def test_an_hour_in_which_everything_goes_wrong(kafka: str) -> None:
     with (
         engine_folder() as folder,
-        running(Cramped(msgspec.structs.replace(engine_settings(folder), start_timeout=PATIENCE))) as server,
+        running(Cramped(engine_settings(folder))) as server,
         bad_network(server.address) as network,
     ):
         lab = Lab(kafka, server.address)
