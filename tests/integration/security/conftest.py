@@ -28,6 +28,14 @@ def shared(cluster: SecuredCluster, elasticsearch: str, tmp_path_factory: pytest
 
 
 @pytest.fixture
+def into_files(cluster: SecuredCluster, tmp_path: Path) -> Deployment:
+    """One without an Elasticsearch: what comes out of it is counted in files."""
+    made = Deployment(cluster, "http://127.0.0.1:1", tmp_path)
+    made.prepare()
+    return made
+
+
+@pytest.fixture
 def deployment(cluster: SecuredCluster, elasticsearch: str, tmp_path: Path) -> Deployment:
     made = Deployment(cluster, elasticsearch, tmp_path)
     made.prepare()

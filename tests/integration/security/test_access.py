@@ -19,6 +19,7 @@ from tests.integration.security.cluster import SecuredCluster
 from tests.integration.security.deployment import USERS, Deployment
 from topics.catalog import ALERT, CAPTURED, UNMARKED
 from topics.codec import SNAPSHOT_SCHEMA, Envelope, encode
+from topics.dead_letters import EXPORTER
 from topics.records import WINDOW_SECONDS, Snapshot
 from topics.settings import KafkaSettings
 
@@ -37,7 +38,7 @@ def test_each_with_its_own_user_brings_a_capture_to_elasticsearch(deployment: De
     ):
         done = deployment.run("capture", "capture", str(DEMO_CAPTURE), "--json")
         assert done.exit_code == 0, done.output
-        deployment.wait_until_done(300)
+        deployment.wait_until_done(EXPORTER, 300)
     configuration = deployment.configuration(deployment.kafka("reader"))
     summary = Summary(**json.loads(done.stdout))
     with Holdings(configuration.elasticsearch) as holdings:
