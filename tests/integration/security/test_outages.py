@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from capture.publisher import KafkaPublisher
 from capture.settings import EveSettings
 from tests.integration.pipeline.stack import end
-from tests.integration.security.cluster import Node, SecuredCluster
+from tests.integration.security.cluster import ADMIN, Node, SecuredCluster
 from tests.integration.security.deployment import Deployment
 from tests.integration.workers.cluster import counters, totals
 from tests.integration.workers.stream import MadeStream
@@ -82,7 +82,7 @@ def test_a_broker_killed_mid_stream_loses_nothing(cluster: SecuredCluster, into_
         restart(victim)
     flows_written = deployment.exported("flow")
     assert len(flows_written) == len(set(flows_written)) == sum(stream.announced.values())
-    assert totals(counters(deployment.kafka("reader")).values(), stream.truth) == stream.truth
+    assert totals(counters(cluster.settings(ADMIN, deployment.namespace)).values(), stream.truth) == stream.truth
     wait_for(lambda: whole(cluster), "the broker to be in step again", seconds=180, every=0.5)
 
 
@@ -227,7 +227,7 @@ def test_a_rolling_restart_under_load(cluster: SecuredCluster, into_files: Deplo
     assert len(alerts) == len({entity for _, entity in alerts}) == suricata.written
     written = deployment.exported("notification")
     assert len(written) == len(set(written)) == suricata.written
-    conserved = counters(deployment.kafka("reader"), CONSERVATION.name).values()
+    conserved = counters(cluster.settings(ADMIN, deployment.namespace), CONSERVATION.name).values()
     assert [each for each in conserved if each.meters["announced"] != each.meters["received"]] == []
     received = sum(each.meters["received"] for each in conserved if each.key.startswith("alert/sensor"))
     assert received == suricata.written
