@@ -8,9 +8,12 @@ from confluent_kafka import KafkaError
 
 from topics.settings import KafkaSettings
 
+_NO_USER: Final = "authentication failed"
+_NO_MECHANISM: Final = "unsupported sasl mechanism"
 _UNTRUSTED: Final = "certificate verify failed"
 _NO_TLS: Final = "wrong version number"
 _ABOUT_OURS: Final = ("alert bad certificate", "alert certificate", "alert unknown ca", "alert number 116")
+_FINAL: Final = (_NO_USER, _NO_MECHANISM, _UNTRUSTED, _NO_TLS, *_ABOUT_OURS)
 _OTHER_PROTOCOL: Final = ("apiversion", "response size", "security.protocol")
 """What the client says of a broker that ends the connection, or answers in another protocol (in lower case)."""
 
@@ -23,8 +26,11 @@ def who(settings: KafkaSettings) -> str:
 
 
 def is_final(errors: list[KafkaError]) -> bool:
-    """True where trying again does not help: the user, or a certificate, has been refused."""
-    return any(error.code() in _FINAL for error in errors)
+    """True where trying again does not help: the user, or a certificate, has been refused.
+
+    A broker that is starting or stopping may end a connection at any point; that is none.
+    """
+    return any(sign in error.str().lower() for error in errors for sign in _FINAL)
 
 
 def unreachable(settings: KafkaSettings, reason: str, errors: list[KafkaError]) -> str:
@@ -38,7 +44,7 @@ def unreachable(settings: KafkaSettings, reason: str, errors: list[KafkaError]) 
 def _told(settings: KafkaSettings, error: KafkaError) -> str:
     """What an error of the client's means; empty for one that says nothing but that there is no connection."""
     at, text = f"Kafka at {settings.bootstrap}", error.str().lower()
-    if "unsupported sasl mechanism" in text:
+    if _NO_MECHANISM in text:
         return f"{at} knows no {settings.mechanism}: set kafka.sasl_mechanism to one it has"
     if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001 - the library's public constant
         return f"{at} does not accept {who(settings)}: see to kafka.username and kafka.password or password_file"
@@ -75,6 +81,3 @@ def refused(settings: KafkaSettings, error: KafkaError, operation: str, topic: s
 def lacking(settings: KafkaSettings, rights: str) -> str:
     """The line for rights that are missing."""
     return f"{who(settings)} has no right to {rights}: see `tapline topics rights`"
-
-
-_FINAL: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL)  # noqa: SLF001 - the library's public constants
