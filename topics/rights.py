@@ -187,7 +187,7 @@ def require(kafka: KafkaSettings, component: str, rights: Sequence[Right]) -> No
     missing = list(_missing(admin, rights))
     if missing:
         raise TaplineError(
-            f"{who(kafka)} may not be {component}: it has no right to {', '.join(map(str, missing))}: have Kafka's"
+            f"{who(kafka)} lacks rights of {component}: {', '.join(map(str, missing))}: have Kafka's"
             f" administrator run `tapline topics rights --grant {component}={_principal(kafka)}`"
         )
 
