@@ -20,9 +20,9 @@ def cluster() -> Iterator[SecuredCluster]:
 
 
 @pytest.fixture(scope="package")
-def shared(cluster: SecuredCluster, elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """One for tests that leave things as they are."""
-    made = Deployment(cluster, elasticsearch, tmp_path_factory.mktemp("shared"))
+def shared(cluster: SecuredCluster, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """One for tests that leave things as they are and need no Elasticsearch."""
+    made = Deployment(cluster, "http://127.0.0.1:1", tmp_path_factory.mktemp("shared"))
     made.prepare()
     return made
 

@@ -59,9 +59,15 @@ def test_who_may_only_write_cannot_work_or_export(shared: Deployment) -> None:
     assert f"Read and DescribeConfigs on the topic {flow}," in said
     assert f"Read on the group {shared.namespace}*" in said
     assert said.endswith("run `tapline topics rights --grant worker=User:sensor`")
-    said = shared.refusal("capture", "export", "elasticsearch")
+    said = shared.refusal("capture", "export", "files")
     assert f"Read on the topic {flow}," in said
-    assert f"Read on the group {shared.namespace}-exporter-elasticsearch" in said
+    assert f"Read on the group {shared.namespace}-exporter-files" in said
+
+
+def test_another_ones_user_cannot_export_to_elasticsearch(deployment: Deployment) -> None:
+    said = deployment.refusal("files", "export", "elasticsearch")
+    assert said.startswith("tapline: the Kafka user writer lacks rights of elasticsearch: ")
+    assert f"Read on the group {deployment.namespace}-exporter-elasticsearch" in said
 
 
 @pytest.mark.parametrize("other", ["elasticsearch", "files", "mirror", "prometheus", "recipients", "reader"])
@@ -78,7 +84,6 @@ def test_who_may_only_read_cannot_capture(shared: Deployment, other: str) -> Non
     ("who", "command", "missing"),
     [
         ("elasticsearch", ("export", "files"), "Read on the group {0}-exporter-files"),
-        ("files", ("export", "elasticsearch"), "Read on the group {0}-exporter-elasticsearch"),
         ("files", ("export", "mirror"), "Read on the group {0}-exporter-mirror"),
         ("recipients", ("export", "prometheus"), "Read on the topic {0}.counter.v1"),
         ("prometheus", ("worker",), "Read and Write and DescribeConfigs on the topic {0}.flow.v1"),
