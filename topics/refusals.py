@@ -14,8 +14,7 @@ _UNTRUSTED: Final = "certificate verify failed"
 _NO_TLS: Final = "wrong version number"
 _ABOUT_OURS: Final = ("alert bad certificate", "alert certificate", "alert unknown ca", "alert number 116")
 _FINAL: Final = (_NO_USER, _NO_MECHANISM, _UNTRUSTED, _NO_TLS, *_ABOUT_OURS)
-_OTHER_PROTOCOL: Final = ("apiversion", "response size", "security.protocol")
-"""What the client says of a broker that ends the connection, or answers in another protocol (in lower case)."""
+"""What the client says, in lower case, of that which does not pass by itself."""
 
 
 def who(settings: KafkaSettings) -> str:
@@ -35,10 +34,16 @@ def is_final(errors: list[KafkaError]) -> bool:
 
 def unreachable(settings: KafkaSettings, reason: str, errors: list[KafkaError]) -> str:
     """The line that says why the cluster was not reached; ``errors`` are what the client was told meanwhile."""
-    return (
-        next((told for error in errors if (told := _told(settings, error))), "")
-        or f"cannot reach Kafka at {settings.bootstrap} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
-    )
+    told = next((told for error in errors if (told := _told(settings, error))), "")
+    if told:
+        return told
+    # Of a broker that ends the connection without a word the client says only that there is none left.
+    if errors and all(error.code() == KafkaError._ALL_BROKERS_DOWN for error in errors):  # noqa: SLF001 - as below
+        return (
+            f"Kafka at {settings.bootstrap} does not speak {settings.security_protocol} on this port: set"
+            " kafka.security_protocol"
+        )
+    return f"cannot reach Kafka at {settings.bootstrap} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
 
 
 def _told(settings: KafkaSettings, error: KafkaError) -> str:
@@ -59,8 +64,6 @@ def _told(settings: KafkaSettings, error: KafkaError) -> str:
         if settings.certificate_file:
             return f"{at} does not accept the certificate in {settings.certificate_file}: use one by a CA it trusts"
         return f"{at} wants a client's certificate: set kafka.certificate_file and kafka.key_file"
-    if any(sign in text for sign in _OTHER_PROTOCOL):
-        return f"{at} does not speak {settings.security_protocol} on this port: set kafka.security_protocol"
     return ""
 
 
