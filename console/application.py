@@ -15,11 +15,25 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from console.api import alerts as api_alerts
+from console.api import dead_letters as api_dead_letters
 from console.api import flows as api_flows
 from console.api import network as api_network
+from console.api import policy as api_policy
 from console.api import session as api_session
-from console.errors import LoginNeeded, Missing, Mistake, NotAllowed, Refused, TooOften, Unavailable
-from console.pages import administration, alerts, entry, events, flows, hosts, network, pipeline
+from console.errors import LoginNeeded, Missing, Mistake, NotAllowed, Outdated, Refused, TooOften, Unavailable
+from console.pages import (
+    administration,
+    alerts,
+    configuration,
+    entry,
+    events,
+    flows,
+    hosts,
+    network,
+    pipeline,
+    rules,
+    scripts,
+)
 from console.parts import Console
 from console.security.headers import SecurityHeaders
 from console.web.access import session_of
@@ -30,11 +44,31 @@ DESCRIPTION: Final = """\
 What the console's pages show and do. Log in with `POST /api/session`; the answer sets the session's cookie and tells
 the CSRF token that requests which change something have to bring along as `X-CSRF-Token`.
 """
-API: Final = (api_session.router, api_network.router, api_flows.router, api_alerts.router)
+API: Final = (
+    api_session.router,
+    api_network.router,
+    api_flows.router,
+    api_alerts.router,
+    api_policy.router,
+    api_dead_letters.router,
+)
 """What is served below ``/api``."""
 
 PAGES: Final = tuple(
-    module.router for module in (entry, network, hosts, flows, alerts, pipeline, administration, events)
+    module.router
+    for module in (
+        entry,
+        network,
+        hosts,
+        flows,
+        alerts,
+        scripts,
+        rules,
+        pipeline,
+        configuration,
+        administration,
+        events,
+    )
 )
 """What is served for browsers."""
 
@@ -43,6 +77,7 @@ _STATUS: Final = (
     (NotAllowed, 403),
     (Refused, 403),
     (Missing, 404),
+    (Outdated, 409),
     (Mistake, 422),
     (TooOften, 429),
     (Unavailable, 503),

@@ -25,6 +25,10 @@ class LoginNeeded(TaplineError):
     """Nobody has logged in, or the session has ended."""
 
 
+class Outdated(TaplineError):
+    """It was changed since what was sent was made of it; nothing was changed now."""
+
+
 class Mistake(TaplineError):
     """What was given cannot be; the message says what would be right."""
 

@@ -23,6 +23,7 @@ from docs.grafana import dashboard_file
 from docs.helm_pages import helm_values_page, topics_file
 from docs.metrics_page import metrics_page
 from docs.monitor_pages import NOTE, monitor_pages, prose
+from docs.rights_page import rights_page
 from tapline.commands import cli
 from tapline.configuration import Configuration, load
 from tapline.groups import CounterGroup
@@ -103,6 +104,7 @@ def pages() -> dict[str, str]:
         "records.md": records_page(),
         "records.schema.json": json.dumps(records_schema(), indent=2) + "\n",
         "topics.md": topics_page(),
+        "rights.md": rights_page(),
         "counters.md": counters_page(),
         "metrics.md": metrics_page(),
         "configuration.md": configuration_page(),

@@ -54,7 +54,7 @@ TRACK = Topic("track", records.Track, "flow tracker snapshots", retention_ms=7 *
 ANNOTATION = Topic(
     "annotation", records.Annotation, "tags, labels, attributes and edges set by scripts, labels of SNMP"
 )
-MESSAGE = Topic("message", records.Message, "what scripts tell each other", retention_ms=_HOUR_MS)
+MESSAGE = Topic("message", records.Message, "what scripts tell each other, what workers report", retention_ms=_HOUR_MS)
 NOTIFICATION = Topic(
     "notification", records.Alert, "what became of alerts: stored, raised, changed, released", retention_ms=14 * _DAY_MS
 )

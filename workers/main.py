@@ -6,6 +6,7 @@ import ctypes
 import gc
 import logging
 import time
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,10 @@ from tapline.process.health import Health
 from topics.admin import partition_counts, verify
 from topics.catalog import FLOW, MESSAGE, POLICY, STORE, Topic
 from topics.policy_log import read_entries
+from topics.records import Message
+from topics.rights import of_worker, require
 from topics.settings import KafkaSettings
+from topics.worker_reports import SUBJECT
 from workers.engine_monitor import ENGINE_PARTITION
 from workers.environment import Environment
 from workers.kafka.agents import PartitionAgents
@@ -27,6 +31,7 @@ from workers.kafka.store_reader import read_states, read_stores
 from workers.kafka.topic_reader import TopicReader
 from workers.kafka.watchdog import LoopWatchdog, OffsetWatchdog, leave
 from workers.policy import PolicyKeeper
+from workers.reporting import Reporter
 from workers.scripting.budget import Budget
 from workers.scripting.messages import listens
 from workers.scripting.reload import ScriptFolders, ScriptReloader
@@ -56,6 +61,7 @@ def run(
     :class:`~topics.errors.TaplineError` when Kafka, its topics or a script cannot be used.
     """
     topics = topics_of(monitors)
+    require(kafka, "worker", of_worker(kafka, settings.group))
     verify(kafka)
     folders = ScriptFolders(settings, Budget(settings))
     scripts = folders.load()
@@ -117,6 +123,7 @@ class _Process:
         self._policy.check()
         self._entries = TopicReader(kafka, POLICY, partitions[POLICY.kind], self._policy.add)
         self._producer = StageProducer(kafka)
+        self._reporter = Reporter(self._policy)
         self._agents = PartitionAgents(
             app,
             {topic.name(kafka.prefix): topic for topic in topics},
@@ -157,12 +164,18 @@ class _Process:
 
     async def _follow_policy(self) -> None:
         self._policy.check()
+        report = self._reporter.due()
+        if report is not None:
+            (await self._producer.send([report])).add_done_callback(self._reporter.sent)
 
     async def _listen(self) -> None:
         """Read messages of scripts from when some script wants them."""
         if self._messages is None and any(listens(each.monitor) for each in self._environment.scripts.scripts):
-            self._messages = TopicReader(self._kafka, MESSAGE, self._partitions[MESSAGE.kind], self._agents.board.add)
+            self._messages = TopicReader(self._kafka, MESSAGE, self._partitions[MESSAGE.kind], self._told)
             self._messages.start()
+
+    def _told(self, messages: Iterable[Message], _offset: int) -> None:
+        self._agents.board.add(message for message in messages if message.subject != SUBJECT)
 
     async def _beat(self) -> None:
         self._loop.beat()

@@ -51,8 +51,12 @@ class PolicyKeeper:
         self._seen: tuple[object, ...] = ()
         self._taken: tuple[object, ...] = ()
         self._entries: dict[str, Struct] = {}
-        self._waiting: deque[PolicyEntry] = deque()
-        self._refused: set[str] = set()
+        self._waiting: deque[tuple[PolicyEntry, int]] = deque()
+        self._told: set[str] = set()
+        self._unusable: dict[str, tuple[PolicyEntry, str]] = {}
+        self._scripts = environment.scripts
+        self.offset = -1
+        """The offset in the policy topic of the newest entry that was looked at, -1 before the first."""
 
     def load(self) -> None:
         """Read the files; :class:`TaplineError` with file and line where they cannot be used."""
@@ -60,9 +64,17 @@ class PolicyKeeper:
         self._files = read_files(self._paths, checks_of(self._environment.scripts)).policy
         self._put_in_force()
 
-    def add(self, entries: Iterable[PolicyEntry]) -> None:
-        """Take note of entries, from any thread; :meth:`check` puts them in force."""
-        self._waiting.extend(entries)
+    @property
+    def refused(self) -> dict[str, str]:
+        """The entries that cannot be used, by path, each with what is wrong."""
+        return {key: why for key, (_, why) in self._unusable.items()}
+
+    def add(self, entries: Iterable[PolicyEntry], offset: int = -1) -> None:
+        """Take note of entries, from any thread; :meth:`check` puts them in force.
+
+        ``offset`` is where in the topic they stand, -1 where that is not known.
+        """
+        self._waiting.extend((entry, offset) for entry in entries)
 
     def check(self) -> bool:
         """Look at the files and at what was noted, and go over to that; true when anything has changed.
@@ -71,7 +83,14 @@ class PolicyKeeper:
         """
         changed = self._look()
         while self._waiting:
-            changed = self._take(self._waiting.popleft()) or changed
+            record, offset = self._waiting.popleft()
+            changed = self._take(record) or changed
+            self.offset = max(self.offset, offset)
+        if changed or self._scripts is not self._environment.scripts:
+            # What an entry is about, a check or a pool, may be there by now.
+            self._scripts = self._environment.scripts
+            for record, _ in list(self._unusable.values()):
+                changed = self._take(record) or changed
         if changed:
             self._put_in_force()
         return changed
@@ -100,8 +119,12 @@ class PolicyKeeper:
                 changed = self._entries.get(record.key) != value
                 self._entries[record.key] = value
         except BadEntry as error:
-            self._refuse("entry", f"policy entry {record.key}: {error}")
+            before = self._unusable.get(record.key)
+            self._unusable[record.key] = (record, str(error))
+            if before != self._unusable[record.key]:
+                self._refuse("entry", f"policy entry {record.key}: {error}")
             return False
+        self._unusable.pop(record.key, None)
         if changed:
             _changes.labels("entry", "taken").inc()
             _log.info("policy entry %s is %s", record.key, "taken back" if value is None else "set")
@@ -118,8 +141,8 @@ class PolicyKeeper:
         _changes.labels(source, "refused").inc()
         message = f"the policy cannot be used as it is now, the one before stays in force: {why}"
         _log.error("%s", message)
-        if why not in self._refused:
-            self._refused.add(why)
+        if why not in self._told:
+            self._told.add(why)
             notice = Notice(BROKEN_ALERT, message, "policy", "", digest(BROKEN_ALERT, why))
             self._environment.common_notices.append(notice)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from console.api.answers import MISSING, PROBLEMS
 from console.data import alert_deeds
-from console.data.alert_deeds import Done, Exclusion
+from console.data.alert_deeds import Exclusion
 from console.data.alerts import (
     AlertDetails,
     AlertFilter,
@@ -20,6 +20,7 @@ from console.data.alerts import (
     past_alerts,
 )
 from console.data.model import Answer
+from console.data.setting import Done
 from console.web.access import Asked, Operator, Viewer
 from console.web.spans import AskedSpan
 

@@ -19,4 +19,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     422: {"model": Problem, "description": "What was given cannot be."},
     503: {"model": Problem, "description": "Elasticsearch or Kafka cannot be reached."},
 }
+OUTDATED: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": Problem, "description": "It was changed since: look at it again."}
+}
 MISSING: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "There is no such thing."}}

@@ -13,13 +13,12 @@ from pydantic import Field
 
 from console.data.alerts import alert_details
 from console.data.model import Answer
+from console.data.setting import Done, put
 from console.errors import Missing, Mistake
 from console.parts import Console
-from tapline.policy.entries import as_json
 from tapline.policy.handling import EXCLUSIONS, acknowledgement, exclusion
 from tapline.policy.units import duration, moment
 from topics.alert_log import write_releases
-from topics.policy_log import write_entries
 
 FIELDS: Final = ("alert", "entity", "peer", "port", "transport", "signature", "script")
 """What an exclusion can ask of an alert."""
@@ -33,13 +32,6 @@ class Exclusion(Answer):
     until: datetime | None = Field(description="When it ends; absent for never.")
     author: str
     comment: str
-
-
-class Done(Answer):
-    """What was done; ``in_force`` says that the console has read it back from Kafka, as every worker does."""
-
-    said: str
-    in_force: bool
 
 
 def acknowledge(console: Console, episode: str, author: str, comment: str) -> Done:
@@ -103,10 +95,7 @@ def exclusions(console: Console) -> list[Exclusion]:
 
 
 def _set(console: Console, path: str, value: Struct | None, author: str, comment: str, said: str) -> Done:
-    text = "" if value is None else as_json(value)
-    console.audit.write(author, "set" if text else "took back", path, f"{comment} {text}".strip())
-    write_entries(console.kafka, [(path, text)], author, comment)
-    return Done(said=said, in_force=console.standing.wait_until_set(path, text))
+    return put(console, [(path, value)], author, comment, said)
 
 
 def _end(lasting: str) -> int:

@@ -1,4 +1,4 @@
-"""How everything stands in Kafka: engaged conditions and what is set of the policy, followed as it changes."""
+"""How everything stands in Kafka: engaged conditions, what is set of the policy, what workers say of themselves."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as Raw
 from msgspec import DecodeError
 
-from topics.admin import connect
-from topics.catalog import ALERT_STATE, NOTIFICATION, POLICY
+from console.live.reach import Reach
+from topics.admin import connect, require_topics
+from topics.catalog import ALERT_STATE, MESSAGE, NOTIFICATION, POLICY
 from topics.codec import BadMessage, open_message
 from topics.errors import TaplineError
-from topics.records import Alert, AlertState, PolicyEntry
+from topics.records import Alert, AlertState, Message, PolicyEntry
 from topics.settings import KafkaSettings
+from topics.worker_reports import PARTITION, report_of
 
 MOST_CONDITIONS: Final = 100_000
 """Engaged conditions that are kept; further ones are counted."""
 
-_TOPICS: Final = (ALERT_STATE, POLICY, NOTIFICATION)
+_TOPICS: Final = (ALERT_STATE, POLICY, NOTIFICATION, MESSAGE)
+_FROM_NOW: Final = (NOTIFICATION, MESSAGE)
 _LOOK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.2
@@ -34,8 +38,8 @@ _log = logging.getLogger(__name__)
 class Standing:
     """Follows the compacted topics from a thread of its own; everything else may be asked from any thread.
 
-    ``changed`` is told ``alerts`` or ``policy`` when something of that has changed. While Kafka is away
-    :attr:`problem` says so, and what was known stays.
+    ``changed`` is told ``alerts``, ``policy`` or ``workers`` when something of that has changed. While Kafka is away
+    :attr:`problem` says so, and what was known stays. :attr:`reach` is how far the policy has reached.
     """
 
     def __init__(self, kafka: KafkaSettings, changed: Callable[[str], None]) -> None:
@@ -46,6 +50,8 @@ class Standing:
         self._entries: dict[str, PolicyEntry] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._caught_up = False
+        self.reach = Reach()
         self.problem = "what Kafka holds is still being read"
         self.beyond = 0
         self.unreadable = 0
@@ -92,7 +98,8 @@ class Standing:
 
     def _follow(self) -> None:
         """Read the topics from their beginning and go on until :meth:`stop`, or until Kafka is away."""
-        _, metadata = connect(self._kafka)
+        admin, metadata = connect(self._kafka)
+        require_topics(self._kafka, admin, metadata, [topic.name(self._kafka.prefix) for topic in _TOPICS])
         consumer = Consumer(
             self._kafka.client()
             | {"group.id": f"{self._kafka.prefix}-console", "enable.auto.commit": False, "log_level": 0}
@@ -102,25 +109,24 @@ class Standing:
             missing: dict[tuple[str, int], int] = {}
             for topic in _TOPICS:
                 name = topic.name(self._kafka.prefix)
-                if name not in metadata.topics:
-                    raise TaplineError(f"Kafka has no topic {name}: run `tapline topics create`")
-                for number in metadata.topics[name].partitions:
+                for number in metadata.topics[name].partitions if topic is not MESSAGE else (PARTITION,):
                     low, high = consumer.get_watermark_offsets(TopicPartition(name, number), timeout=_TIMEOUT)
                     # Of what was told the topic keeps two weeks: only that something is told matters here.
-                    places.append(TopicPartition(name, number, high if topic is NOTIFICATION else OFFSET_BEGINNING))
-                    if topic is not NOTIFICATION and high > low:
+                    places.append(TopicPartition(name, number, high if topic in _FROM_NOW else OFFSET_BEGINNING))
+                    if topic not in _FROM_NOW and high > low:
                         missing[name, number] = high
             consumer.assign(places)
             with self._lock:
                 self._engaged.clear()
                 self._entries.clear()
+            self._caught_up = False
+            self.reach.forget()
             self._read(consumer, missing)
         finally:
             consumer.close()
 
     def _read(self, consumer: Consumer, missing: dict[tuple[str, int], int]) -> None:
         looked = time.monotonic()
-        caught_up = False
         while not self._stop.is_set():
             messages = consumer.consume(_AT_ONCE, _POLL_SECONDS)
             kinds = set()
@@ -134,17 +140,17 @@ class Standing:
             for place in consumer.position([TopicPartition(*place) for place in missing]):
                 if place.offset >= missing[place.topic, place.partition]:
                     del missing[place.topic, place.partition]
-            if not missing and (self.problem or not caught_up):
-                caught_up, self.problem = True, ""
+            if not missing and (self.problem or not self._caught_up):
+                self._caught_up, self.problem = True, ""
                 kinds |= {"alerts", "policy"}
-            if caught_up:
+            if self._caught_up:
                 for kind in kinds - {""}:
                     self._changed(kind)
             if time.monotonic() - looked > _LOOK_SECONDS:
                 looked = time.monotonic()
                 consumer.list_topics(POLICY.name(self._kafka.prefix), timeout=_TIMEOUT)
 
-    def _take(self, message: Message) -> str:
+    def _take(self, message: Raw) -> str:
         """Take a message; which kind of thing it has changed."""
         name, value = message.topic(), message.value()
         topic = next(topic for topic in _TOPICS if topic.name(self._kafka.prefix) == name)
@@ -156,14 +162,26 @@ class Standing:
         except (BadMessage, DecodeError):
             self.unreadable += 1
             return ""
+        if topic is MESSAGE:
+            return "workers" if sum(map(self._hear, records)) else ""
         with self._lock:
             for record in records:
                 if isinstance(record, AlertState):
                     self._take_state(record)
                 elif isinstance(record, PolicyEntry):
                     self._take_entry(record)
+                    self.reach.change(record, message.offset() or 0, live=self._caught_up)
             self._lock.notify_all()
         return kind
+
+    def _hear(self, message: Message) -> bool:
+        """Take a message of a script, or a report of a worker; true when that says something new of the policy."""
+        try:
+            report = report_of(message)
+        except DecodeError:
+            self.unreadable += 1
+            return False
+        return report is not None and self.reach.heard(report)
 
     def _take_state(self, record: AlertState) -> None:
         if record.status != "engaged":

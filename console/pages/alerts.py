@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from console.data import alert_deeds
 from console.data.alerts import SEVERITIES, AlertFilter, alert_details, engaged_alerts, past_alerts
 from console.data.model import Answer
+from console.data.setting import Done
 from console.web.access import Asked, Form, Operator, Viewer
 from console.web.drawing import Page
 from console.web.spans import AskedSpanQuery
@@ -92,5 +93,5 @@ def release(console: Asked, session: Operator, form: Form, episode: str) -> Resp
     return _back(f"/alerts/{quote(episode, safe='')}", done)
 
 
-def _back(path: str, done: alert_deeds.Done) -> Response:
+def _back(path: str, done: Done) -> Response:
     return RedirectResponse(f"{path}?said={quote(done.said[:300], safe='')}", 303)

@@ -49,6 +49,11 @@
     for (const field of within.querySelectorAll("[data-submit]")) {
       field.addEventListener("change", () => field.value && field.form.submit());
     }
+    for (const field of within.querySelectorAll("[data-load]")) {
+      field.addEventListener("change", async () => {
+        if (field.files.length) document.getElementById(field.dataset.load).value = await field.files[0].text();
+      });
+    }
     for (const button of within.querySelectorAll("[data-between]")) {
       button.addEventListener("click", (event) => {
         event.preventDefault();
@@ -65,9 +70,14 @@
 
   // Draws anew what depends on a kind of thing, without disturbing what somebody is typing in or reading in detail.
   let drawing = false;
+  const waiting = new Set();
   async function drawAnew(kind) {
-    const places = [...document.querySelectorAll(`[data-live="${kind}"][id]`)];
-    if (!places.length || drawing || document.hidden) return;
+    const places = [...document.querySelectorAll(`[data-live~="${kind}"][id]`)];
+    if (!places.length || document.hidden) return;
+    if (drawing) {
+      waiting.add(kind);
+      return;
+    }
     drawing = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" }, redirect: "error" });
@@ -87,6 +97,9 @@
       // The connection says that it is gone; the next event tries again.
     } finally {
       drawing = false;
+      const [next] = waiting;
+      waiting.delete(next);
+      if (next) drawAnew(next);
     }
   }
 
@@ -99,7 +112,7 @@
       events.close();
       if (said) said.textContent = "the session has ended";
     });
-    for (const kind of ["alerts", "policy", "tick"]) events.addEventListener(kind, () => drawAnew(kind));
+    for (const kind of ["alerts", "policy", "workers", "tick"]) events.addEventListener(kind, () => drawAnew(kind));
     addEventListener("pagehide", () => events.close());
   }
 

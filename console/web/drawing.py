@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -56,6 +56,11 @@ class Page:
         return HTMLResponse(text, status_code=status)
 
 
+def back(path: str, said: str) -> RedirectResponse:
+    """To another page, which says what was done."""
+    return RedirectResponse(f"{path}?said={quote(said[:300], safe='')}", 303)
+
+
 @cache
 def environment() -> Environment:
     """The templates; what is put into them is escaped, and its control characters are written out."""
@@ -74,6 +79,7 @@ def environment() -> Environment:
         "when": when,
         "lasting": lasting,
         "query": query,
+        "zipped": lambda values: [(value, value) for value in values],
         "part": lambda text: quote(text, safe=""),
         "compact": lambda value: json.dumps(value, separators=(",", ":")),
     }

@@ -15,7 +15,7 @@ from tapline.commands.state import State
 )
 @click.pass_obj
 def command(state: State, *, host: str | None, port: int | None, metrics_port: int | None) -> None:
-    """Serve the console until SIGTERM: overview, flows, hosts, alerts, resources, trackers, pipeline.
+    """Serve the console until SIGTERM: the network, its alerts, scripts, rules, the pipeline, the configuration.
 
     Whoever uses it has to log in. At the first start it prints a token with which to make the first administrator.
 
@@ -28,6 +28,7 @@ def command(state: State, *, host: str | None, port: int | None, metrics_port: i
     from console.parts import Console
     from console.server import ConsoleServer
     from tapline.commands.backlog import whole_backlog
+    from tapline.commands.console_scripts import ScriptWorkshop
     from tapline.commands.exporting import run_exporter
 
     configuration = state.configuration
@@ -43,6 +44,8 @@ def command(state: State, *, host: str | None, port: int | None, metrics_port: i
         configuration.elasticsearch,
         configuration.kibana,
         lambda: whole_backlog(configuration),
+        ScriptWorkshop(configuration.workers),
+        configuration.workers.policy,
     )
     run_exporter(
         configuration,

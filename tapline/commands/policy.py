@@ -14,8 +14,10 @@ from tapline.commands.state import State
 from topics.errors import TaplineError
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from tapline.checks.base import Check
-    from tapline.policy.model import Policy
+    from tapline.policy.changes import InForce
 
 
 @click.group()
@@ -53,12 +55,12 @@ def check(state: State, files: tuple[str, ...]) -> None:
 @click.pass_obj
 def show(state: State, *, as_json: bool, offline: bool) -> None:
     """List every entry in force and where it comes from."""
-    rows = _rows(state, offline=offline)
-    if as_json:
-        print_json(rows)
-        return
     columns = ("path", "value", "source", "author", "comment")
-    print_table(columns, [[str(row[column]) for column in columns] for row in rows])
+    rows = [[getattr(row, column) for column in columns] for row in _in_force(state, offline=offline)]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    print_table(columns, [list(map(str, row)) for row in rows])
 
 
 @command.command("set")
@@ -109,20 +111,17 @@ def import_file(state: State, file: str, *, replace: bool, comment: str) -> None
     """Set every entry of a policy file; doing so twice changes nothing more."""
     from msgspec import to_builtins
 
-    from tapline.policy.entries import as_json, entries_of
+    from tapline.policy.changes import changes_of_import
+    from tapline.policy.entries import entries_of
     from tapline.policy.reading import read_files
     from topics.policy_log import read_entries, write_entries
 
     policy = read_files([file], _checks(state)).policy
     kafka = state.configuration.kafka
-    known = read_entries(kafka)
-    wanted = {path: as_json(value) for path, value in entries_of(policy)}
     _see_that_it_fits(state, {path: to_builtins(value) for path, value in entries_of(policy)})
-    changes = [(path, text) for path, text in wanted.items() if path not in known or known[path].value != text]
-    if replace:
-        changes += [(path, "") for path in known if path not in wanted and not path.startswith("acknowledgements/")]
+    changes = changes_of_import(policy, read_entries(kafka), replace=replace)
     write_entries(kafka, changes, getpass.getuser(), comment or f"import of {Path(file).name}")
-    click.echo(f"{len(changes)} of {len(wanted)} entries have changed")
+    click.echo(f"{len(changes)} of {sum(1 for _ in entries_of(policy))} entries have changed")
 
 
 @command.command()
@@ -130,18 +129,9 @@ def import_file(state: State, file: str, *, replace: bool, comment: str) -> None
 @click.pass_obj
 def export(state: State, *, offline: bool) -> None:
     """Print the policy in force as one YAML file."""
-    import yaml
+    from tapline.policy.changes import as_yaml
 
-    sections: dict[str, Any] = {}
-    for row in _rows(state, offline=offline):
-        section, _, name = row["path"].partition("/")
-        if section == "acknowledgements":
-            continue
-        if name:
-            sections.setdefault(section, {})[name] = row["value"]
-        else:
-            sections[section] = row["value"]
-    click.echo(yaml.safe_dump(sections, sort_keys=False, allow_unicode=True) if sections else "{}\n", nl=False)
+    click.echo(as_yaml(_in_force(state, offline=offline)), nl=False)
 
 
 @command.command()
@@ -171,34 +161,13 @@ def _checks(state: State) -> dict[str, type[Check]]:
     return found
 
 
-def _rows(state: State, *, offline: bool) -> list[dict[str, Any]]:
-    from msgspec import to_builtins
-
-    from tapline.policy.entries import entries_of
+def _in_force(state: State, *, offline: bool) -> list[InForce]:
+    from tapline.policy.changes import in_force
     from tapline.policy.reading import read_files
     from topics.policy_log import read_entries
 
     settings = state.configuration
-    read = read_files(settings.workers.policy, None)
-    rows = {
-        path: {
-            "path": path,
-            "value": to_builtins(value),
-            "source": read.places.get(path, "default"),
-            "author": "",
-            "comment": "",
-        }
-        for path, value in entries_of(read.policy)
-    }
-    for path, record in {} if offline else read_entries(settings.kafka).items():
-        rows[path] = {
-            "path": path,
-            "value": json.loads(record.value),
-            "source": "set",
-            "author": record.author,
-            "comment": record.comment,
-        }
-    return [rows[path] for path in sorted(rows)]
+    return in_force(read_files(settings.workers.policy, None), {} if offline else read_entries(settings.kafka))
 
 
 def _write(state: State, values: dict[str, Any], comment: str) -> None:
@@ -210,23 +179,15 @@ def _write(state: State, values: dict[str, Any], comment: str) -> None:
     write_entries(state.configuration.kafka, entries, getpass.getuser(), comment)
 
 
-def _see_that_it_fits(state: State, values: dict[str, Any]) -> dict[str, Any]:
+def _see_that_it_fits(state: State, values: dict[str, Any]) -> dict[str, Struct]:
     """The entries these values make beside what is in force; :class:`TaplineError` where they cannot."""
-    from tapline.policy.entries import laid_over, split_key, value_of
-    from tapline.policy.reading import BadEntry, entry, problems, read_files
+    from tapline.policy.changes import Misfit, fitting
+    from tapline.policy.reading import read_files
     from topics.policy_log import read_entries
 
     settings = state.configuration
-    base: Policy = read_files(settings.workers.policy, None).policy
-    found: dict[str, Any] = {}
+    base = read_files(settings.workers.policy, None).policy
     try:
-        held = {path: value_of(record) for path, record in read_entries(settings.kafka).items()}
-        for path, value in values.items():
-            found[path] = entry(*split_key(path), value)
-    except BadEntry as error:
-        raise TaplineError(f"{path if values else 'the policy'}: {error}") from error
-    whole = laid_over(base, {**{path: value for path, value in held.items() if value is not None}, **found})
-    for path, problem in problems(whole, _checks(state)):
-        if path in found:
-            raise TaplineError(f"{path}: {problem}")
-    return found
+        return fitting(base, read_entries(settings.kafka), values, _checks(state))
+    except Misfit as error:
+        raise TaplineError(str(error)) from error

@@ -57,6 +57,7 @@ def _supervise(state: State, monitors: tuple[str, ...], processes: int | None, m
     from tapline.process.supervisor import Supervisor, ourselves
     from topics.admin import verify
     from topics.errors import TaplineError
+    from topics.rights import of_worker, require
     from workers.kafka.faust_agents import NAME, agent_files, load_agents
     from workers.scripting.approval import Approval
     from workers.scripting.local_networks import local_networks
@@ -73,6 +74,7 @@ def _supervise(state: State, monitors: tuple[str, ...], processes: int | None, m
     load_agents(agents, Approval.of(settings))
     if NAME in monitors and not agents:
         raise TaplineError(f"there are no agents in {', '.join(settings.agents)}: see `tapline scripts new`")
+    require(configuration.kafka, "worker", of_worker(configuration.kafka, settings.group))
     verify(configuration.kafka)
     count = (processes or settings.processes) if named or not monitors else 0
 

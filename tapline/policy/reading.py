@@ -80,12 +80,29 @@ def read_files(paths: Iterable[str | Path], checks: Mapping[str, type[Check]] | 
     With ``checks``, those there are by name, their names and parameters are looked at too.
     :class:`TaplineError` with file, line and what would be right.
     """
+    texts: list[tuple[Path, str]] = []
+    for path in map(Path, paths):
+        if path.is_file():
+            try:
+                texts.append((path, path.read_text(encoding="utf-8")))
+            except OSError as error:
+                raise TaplineError(f"cannot read {path}: {error.strerror or error}") from error
+            except UnicodeDecodeError as error:
+                raise TaplineError(f"cannot read {path}: it is no UTF-8 text") from error
+    return _read(texts, checks)
+
+
+def read_text(text: str, name: str, checks: Mapping[str, type[Check]] | None = None) -> Read:
+    """The policy that a text holds, as :func:`read_files` has it of a file of this name."""
+    return _read([(Path(name), text)], checks)
+
+
+def _read(texts: Iterable[tuple[Path, str]], checks: Mapping[str, type[Check]] | None) -> Read:
     sections: dict[str, Any] = {name: {} for name in SECTIONS}
     places: dict[str, str] = {}
     nodes: dict[str, tuple[Path, yaml.Node]] = {}
-    for path in map(Path, paths):
-        if path.is_file():
-            _read_file(path, sections, places, nodes)
+    for path, text in texts:
+        _read_text(path, text, sections, places, nodes)
     policy = Policy(**sections)
     for key, problem in problems(policy, checks):
         path, node = nodes[key]
@@ -155,16 +172,14 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
 
 
-def _read_file(
-    path: Path, sections: dict[str, Any], places: dict[str, str], nodes: dict[str, tuple[Path, yaml.Node]]
+def _read_text(
+    path: Path, text: str, sections: dict[str, Any], places: dict[str, str], nodes: dict[str, tuple[Path, yaml.Node]]
 ) -> None:
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-    except OSError as error:
-        raise TaplineError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TaplineError(f"cannot read {path}: it is no UTF-8 text") from error
+    except RecursionError as error:
+        raise TaplineError(f"{path}: not a policy: its blocks are too deep") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise TaplineError(f"{path}:{line}: not YAML: {error.problem or error.context}") from error
@@ -206,6 +221,8 @@ def _entry(path: Path, section: str, key: str, node: yaml.Node, loader: yaml.Saf
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else node.start_mark.line + 1
         raise TaplineError(f"{path}:{line}: {named}: {error.problem}") from error
+    except ValueError as error:
+        raise TaplineError(f"{path}:{node.start_mark.line + 1}: {named}: {error}") from error
 
 
 def _line(node: yaml.Node, steps: Sequence[str | int]) -> int:

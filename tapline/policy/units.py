@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -88,4 +89,7 @@ def _split(given: Any, wanted: str) -> tuple[float, str]:
     found = _QUANTITY.fullmatch(given) if isinstance(given, str) else None
     if found is None:
         raise ValueError(f"{given!r} is no {wanted.removeprefix('a ')}")
-    return float(found[1].replace("_", "")), (found[2] or "").strip()
+    number = float(found[1].replace("_", ""))
+    if not math.isfinite(number):
+        raise ValueError(f"{given!r} is too large a number")
+    return number, (found[2] or "").strip()

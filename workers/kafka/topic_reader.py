@@ -25,10 +25,13 @@ _failed = Counter(
 
 
 class TopicReader:
-    """A thread that hands on the records that a topic holds, from its beginning, and what comes to it."""
+    """A thread that hands on the records that a topic holds, from its beginning, and what comes to it.
+
+    ``take`` is called with the records of a message and its offset.
+    """
 
     def __init__(
-        self, kafka: KafkaSettings, topic: Topic, partitions: int, take: Callable[[Iterable[Any]], None]
+        self, kafka: KafkaSettings, topic: Topic, partitions: int, take: Callable[[Iterable[Any], int], None]
     ) -> None:
         self._kafka = kafka
         self._topic = topic
@@ -77,4 +80,4 @@ class TopicReader:
             _log.warning("a message of the topic %s cannot be read: %s", self._topic.kind, error)
             return
         if not envelope.is_snapshot:
-            self._take(records)
+            self._take(records, message.offset() or 0)

@@ -172,7 +172,9 @@ class HostedScript:
     def _told(self, hook: str, error: BaseException, argument: Any) -> str:
         script = self.script
         place = script.where(error)
-        STANDING.tally(script.name, hook).errors += 1
+        tally = STANDING.tally(script.name, hook)
+        tally.errors += 1
+        tally.last_error = f"{place}: {_text(error)}"
         self._environment.failed(ScriptError(script.name, hook, place, error, argument))
         _log.error("script %s failed in %s at %s: %s", script.name, hook, place, _text(error))
         return place

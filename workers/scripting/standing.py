@@ -17,9 +17,12 @@ State = Literal["running", "suspended", "declined", "broken"]
 
 
 class Tally:
-    """The calls of one hook of one script in all its instances: how many, how long (seconds), how many raised."""
+    """The calls of one hook of one script in all its instances: how many, how long (seconds), how many raised.
 
-    __slots__ = ("calls", "errors", "hook", "script", "seconds")
+    ``last_error`` is where and what it raised last.
+    """
+
+    __slots__ = ("calls", "errors", "hook", "last_error", "script", "seconds")
 
     def __init__(self, script: str, hook: str) -> None:
         self.script = script
@@ -27,6 +30,7 @@ class Tally:
         self.calls = 0
         self.errors = 0
         self.seconds = 0.0
+        self.last_error = ""
 
 
 class InstanceState(NamedTuple):
@@ -61,6 +65,15 @@ class Standing(Collector):
     def tallies(self) -> list[Tally]:
         """Every tally there is."""
         return list(self._tallies.values())
+
+    def instances(self) -> dict[InstanceState, int]:
+        """How many instances stand in each way; a file that cannot be used is one of no script."""
+        counted: dict[InstanceState, int] = {}
+        for state in list(self._instances.values()):
+            counted[state] = counted.get(state, 0) + 1
+        for file, why in self._broken.items():
+            counted[InstanceState("", file, "broken", why)] = 1
+        return counted
 
     def instance(self, identity: int, state: InstanceState | None) -> None:
         """Say how an instance fares; ``None`` when it is gone."""
@@ -101,13 +114,8 @@ class Standing(Collector):
             "Instances of scripts by state (running, suspended, declined, broken) and the reason for it.",
             labels=["script", "file", "state", "why"],
         )
-        counted: dict[InstanceState, int] = {}
-        for state in list(self._instances.values()):
-            counted[state] = counted.get(state, 0) + 1
-        for state, count in counted.items():
+        for state, count in self.instances().items():
             instances.add_metric(list(state), count)
-        for file, why in self._broken.items():
-            instances.add_metric(["", file, "broken", why], 1)
         dropped = CounterMetricFamily(
             "tapline_script_output_dropped_bytes", "Output of scripts beyond what they may print.", labels=["script"]
         )

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 from console.parts import Console
 from console.server import ConsoleServer
 from tapline.commands.backlog import whole_backlog
+from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.configuration import load
 from tapline.process.health import Health
 from tests.integration.console.seat import PASSWORD, Seat
@@ -49,6 +50,8 @@ def seat(kafka: str, elasticsearch: str, browser: Browser, tmp_path_factory: pyt
             configuration.elasticsearch,
             configuration.kibana,
             lambda: whole_backlog(configuration),
+            ScriptWorkshop(configuration.workers),
+            configuration.workers.policy,
         )
         said: list[str] = []
         server = ConsoleServer(console, Health(), said.append)

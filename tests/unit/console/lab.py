@@ -21,9 +21,12 @@ from console.settings import ConsoleSettings
 from console.web.access import cookie_name
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.kibana.settings import KibanaSettings
+from tapline.commands.console_scripts import ScriptWorkshop
+from tests.docs.pages import ROOT
 from topics.errors import TaplineError
 from topics.records import Alert, AlertState, PolicyEntry
 from topics.settings import KafkaSettings
+from workers.settings import WorkersSettings
 
 PASSWORD = "a long enough password"
 NOTHING: dict[str, Any] = {"hits": {"hits": [], "total": {"value": 0, "relation": "eq"}}, "id": "here"}
@@ -47,7 +50,7 @@ class AnsweredStore(Store):
 class Lab:
     """A console in a folder, with a user of each role whose name is the role's."""
 
-    def __init__(self, folder: Path, *, users: bool = True, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, users: bool = True, scripts: Path | None = None, **settings: Any) -> None:
         if users:
             made = [User(name=word, role=word, password=_hashed()) for word in ROLES]
             folder.joinpath(FILE_NAME).write_bytes(msgspec.json.encode(made))
@@ -57,6 +60,8 @@ class Lab:
             ElasticsearchSettings(),
             KibanaSettings(url="https://kibana.example.org"),
             _no_kafka,
+            workshop() if scripts is None else ScriptWorkshop(WorkersSettings(scripts=[str(scripts)])),
+            [str(folder / "policy.yaml")],
         )
         self.console.users.load()
         self.console.audit.load()
@@ -95,8 +100,14 @@ class Lab:
                     self.console.standing._take_entry(entry)
             return len(entries)
 
-        monkeypatch.setattr("console.data.alert_deeds.write_entries", write)
+        monkeypatch.setattr("console.data.setting.write_entries", write)
         return found
+
+
+@cache
+def workshop() -> ScriptWorkshop:
+    """The checks that ship, enabled; they are run once for all tests that look."""
+    return ScriptWorkshop(WorkersSettings(scripts=[str(ROOT / "scripts" / "checks")]))
 
 
 def _no_kafka() -> list[Any]:

@@ -11,7 +11,7 @@ from console.application import API, PAGES
 from console.security.roles import ROLES
 from tests.unit.console.lab import PASSWORD, Lab
 
-PUBLIC = {"/login", "/setup", "/healthz"}
+PUBLIC = {"/login", "/setup", "/healthz", "/openid", "/openid/return"}
 OPEN_TO_ALL_POSTS = {"/login", "/setup", "/api/session"}
 ROLE_OF = {
     ("GET", "/users"): "administrator",
@@ -27,6 +27,27 @@ ROLE_OF = {
     ("POST", "/api/alerts/{episode}/release"): "operator",
     ("POST", "/api/exclusions"): "operator",
     ("DELETE", "/api/exclusions/{key}"): "operator",
+    ("POST", "/scripts/{name}/settings"): "operator",
+    ("POST", "/scripts/{switch}/enable"): "administrator",
+    ("POST", "/scripts/{switch}/disable"): "administrator",
+    ("POST", "/rules/form"): "operator",
+    ("POST", "/rules/yaml"): "operator",
+    ("POST", "/rules/remove"): "operator",
+    ("POST", "/configuration/difference"): "administrator",
+    ("POST", "/configuration/import"): "administrator",
+    ("POST", "/api/scripts/{switch}/enable"): "administrator",
+    ("POST", "/api/scripts/{switch}/disable"): "administrator",
+    ("PUT", "/api/checks/{name}"): "operator",
+    ("DELETE", "/api/checks/{name}"): "operator",
+    ("PUT", "/api/rules"): "operator",
+    ("POST", "/api/rules/rehearsal"): "operator",
+    ("DELETE", "/api/rules/{key:path}"): "operator",
+    ("POST", "/api/configuration/difference"): "administrator",
+    ("POST", "/api/configuration/import"): "administrator",
+    ("POST", "/pipeline/dead-letters/retry"): "operator",
+    ("POST", "/pipeline/dead-letters/drop"): "operator",
+    ("POST", "/api/dead-letters/retry"): "operator",
+    ("POST", "/api/dead-letters/drop"): "operator",
     ("POST", "/logout"): "viewer",
     ("POST", "/account"): "viewer",
     ("DELETE", "/api/session"): "viewer",

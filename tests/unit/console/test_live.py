@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from console.live.hub import Hub
+from console.live.reach import Reach
 from console.live.standing import Standing
 from topics.records import Alert, AlertState, PolicyEntry
 from topics.settings import KafkaSettings
+from topics.worker_reports import GONE_SECONDS, WorkerReport
 
 
 def test_a_slow_page_hears_of_each_kind_once() -> None:
@@ -64,3 +66,36 @@ def test_an_entry_that_is_older_changes_nothing() -> None:
     assert list(standing.entries()) == ["rules/a"]
     assert standing.wait_until_set("rules/a", "{}", 0)
     assert not standing.wait_until_set("rules/a", "", 0)
+
+
+def test_a_change_has_reached_the_workers_that_say_so() -> None:
+    clock = [100.0]
+    reach = Reach(lambda: clock[0])
+    entry = PolicyEntry(id="1", time=1_700_000_000_000_000, key="rules/a", value="{}", author="somebody")
+    assert reach.now().workers == 0
+    reach.heard(report("w/1/a", 3))
+    reach.heard(report("w/2/b", 3))
+    reach.change(entry, 4, live=True)
+    assert (reach.now().path, reach.now().reached, reach.now().missing) == ("rules/a", 0, ["w/1", "w/2"])
+    clock[0] += 0.5
+    assert reach.heard(report("w/1/a", 4))
+    assert (reach.now().reached, reach.now().seconds) == (1, None)
+    clock[0] += 0.7
+    assert reach.heard(report("w/2/b", 4, {"rules/a": "there is no pool"}))
+    assert not reach.heard(report("w/2/b", 4, {"rules/a": "there is no pool"}))
+    now = reach.now()
+    assert (now.reached, now.workers, now.seconds) == (2, 2, 1.2)
+    assert [(each.path, each.workers) for each in now.refused] == [("rules/a", 1)]
+
+
+def test_a_worker_that_says_nothing_any_more_is_gone() -> None:
+    clock = [0.0]
+    reach = Reach(lambda: clock[0])
+    reach.heard(report("w/1/a", 1))
+    clock[0] = GONE_SECONDS + 1
+    reach.heard(report("w/2/b", 1))
+    assert [each.worker for each in reach.reports()] == ["w/2/b"]
+
+
+def report(worker: str, policy: int, refused: dict[str, str] | None = None) -> WorkerReport:
+    return WorkerReport(worker=worker, host="w", time=1, policy=policy, refused=refused or {})

@@ -11,6 +11,8 @@ from workers.policy import BROKEN_ALERT, PolicyKeeper
 from workers.scripting.scripts import load_files
 from workers.settings import WorkersSettings
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -89,3 +91,26 @@ def test_an_entry_that_cannot_be_used_changes_nothing(environment: Environment, 
     assert not keeper.check()
     assert environment.policy.policy.rules == {}
     assert [notice.type for notice in environment.common_notices] == [BROKEN_ALERT]
+
+
+def test_an_entry_is_used_once_what_it_is_about_is_there(environment: Environment) -> None:
+    keeper = PolicyKeeper(environment)
+    keeper.load()
+    keeper.add([entry("rules/r", '{"select": {"pool": "p"}}')], 3)
+    assert not keeper.check()
+    assert list(keeper.refused) == ["rules/r"]
+    keeper.add([entry("pools/p", '{"members": ["192.0.2.1"]}')], 4)
+    assert keeper.check()
+    assert keeper.refused == {}
+    assert environment.policy.policy.rules["r"].select.pool == "p"
+    assert keeper.offset == 4
+
+
+def test_settings_of_a_check_wait_for_the_check(environment: Environment) -> None:
+    keeper = PolicyKeeper(environment)
+    keeper.load()
+    keeper.add([entry("checks/syn_flood_attacker", '{"enabled": false}')], 0)
+    assert not keeper.check()
+    environment.scripts = load_files([ROOT / "scripts" / "checks" / "floods_and_scans.py"], {})
+    assert keeper.check()
+    assert environment.policy.policy.checks["syn_flood_attacker"].enabled is False
