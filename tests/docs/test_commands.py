@@ -91,7 +91,8 @@ class Reader:
     def __init__(self, folder: Path, engines: SharedEngines | None) -> None:
         self.folder = folder
         self._engines = engines
-        (folder / "tapline").symlink_to(ROOT / "tapline")
+        for name in ("tapline", "deploy"):
+            (folder / name).symlink_to(ROOT / name)
         # What a page adds to scripts/ is the reader's own.
         (folder / "scripts").mkdir()
         for name in ("samples", "library", "skeletons", "rules"):
@@ -200,6 +201,8 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         pytest.skip("this page needs Suricata 7 (apt install -t bookworm-backports suricata)")
     if shutil.which("curl") is None and "$ curl" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs curl (apt install curl)")
+    if shutil.which("promtool") is None and "$ promtool" in page.read_text(encoding="utf-8"):
+        pytest.skip("this page needs promtool (apt install prometheus)")
     if shutil.which("snmpd") is None and "$ snmpd" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs snmpd (apt install snmpd snmp)")
     if shutil.which("nfpcapd") is None and "$ nfpcapd" in page.read_text(encoding="utf-8"):

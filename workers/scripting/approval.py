@@ -32,18 +32,17 @@ class NotApproved(TaplineError):
 class Approval:
     """The approved files, as of the last :meth:`read`.
 
-    Without a list (``path`` empty) every file may run. With a ``key`` (PEM of an Ed25519 public key) the list has to be
-    signed. A list that cannot be used approves nothing.
+    Without a list and a key (``path`` and ``key`` empty) every file may run. With a ``key`` (PEM of an Ed25519 public
+    key) the list has to be signed. A list that cannot be used approves nothing.
     """
 
     def __init__(self, path: str = "", key: str = "") -> None:
         self._path = path
         self._key = key
-        self._last: tuple[bytes, ...] = ()
-        self._state: tuple[bytes, ...] = ()
+        self._last = self._contents()
+        self._state: tuple[bytes | None, ...] | None = None
         self._approved: frozenset[tuple[str, str]] = frozenset()
         self._problem = ""
-        self._last = self._contents()
         self.read()
 
     @classmethod
@@ -56,22 +55,28 @@ class Approval:
         last, self._last = self._last, self._contents()
         if self._last != last or last == self._state:
             return False
-        self._state = last
+        self._state = content, signature, key = last
         try:
-            if self._key:
-                verify(Path(self._path), Path(self._key))
-            self._approved = frozenset((name, digest) for name, digest in read_list(Path(self._path)).items())
-            self._problem = ""
+            if self._path:
+                # What is verified and what is read are the same bytes, whatever becomes of the files meanwhile.
+                if self._key:
+                    _verify(content, signature, key, self._path, self._key)
+                self._approved = frozenset((name, digest) for name, digest in _parsed(content, self._path).items())
+            self._problem = (
+                "" if self._path else "workers.approval_key is set, and workers.approved_scripts names no list"
+            )
         except TaplineError as error:
             self._approved = frozenset()
             self._problem = str(error)
         return True
 
-    def _contents(self) -> tuple[bytes, ...]:
-        """The list, its signature and the key, as they are now."""
-        if not self._path:
-            return ()
-        return tuple(_content(Path(name)) for name in (self._path, signature_path(self._path), self._key) if name)
+    def _contents(self) -> tuple[bytes | None, bytes | None, bytes | None]:
+        """The list, its signature and the key as they are now; ``None`` for what is not there or not asked for."""
+        return (
+            _content(Path(self._path)) if self._path else None,
+            _content(Path(signature_path(self._path))) if self._path and self._key else None,
+            _content(Path(self._key)) if self._key else None,
+        )
 
     def require(self, path: Path, content: bytes) -> None:
         """:class:`NotApproved` when a file of this content is not to be run."""
@@ -83,7 +88,7 @@ class Approval:
 
     def allows(self, path: Path, content: bytes) -> bool:
         """True when a file of this content may run."""
-        return not self._path or (path.name, digest_of(content)) in self._approved
+        return not (self._path or self._key) or (path.name, digest_of(content)) in self._approved
 
 
 EVERYTHING: Final = Approval()
@@ -102,18 +107,7 @@ def signature_path(path: str | Path) -> str:
 
 def read_list(path: Path) -> dict[str, str]:
     """The digests of a list, by file name; :class:`TaplineError` with the line that cannot be used."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaplineError(f"{path} cannot be read ({_why(error)}): write it with `tapline scripts approve`") from error
-    found: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        match = _LINE.fullmatch(line)
-        if match is None or match[2] in found:
-            wrong = "names a file again" if match else "is no SHA-256, two spaces and a file's name"
-            raise TaplineError(f"{path}:{number}: {wrong}: remove the list and write it with `tapline scripts approve`")
-        found[match[2]] = match[1]
-    return found
+    return _parsed(_content(path), str(path))
 
 
 def write_list(path: Path, digests: Mapping[str, str], private_key: Path | None = None) -> None:
@@ -131,15 +125,8 @@ def write_list(path: Path, digests: Mapping[str, str], private_key: Path | None 
 
 def verify(path: Path, public_key: Path) -> None:
     """:class:`TaplineError` when a list is not signed by the owner of this key."""
-    key = _public(public_key)
-    place = Path(signature_path(path))
-    try:
-        key.verify(base64.b64decode(place.read_bytes()), path.read_bytes())
-    except OSError as error:
-        todo = "sign the list with `tapline scripts approve --key`"
-        raise TaplineError(f"{error.filename} cannot be read ({_why(error)}): {todo}") from error
-    except (InvalidSignature, binascii.Error) as error:
-        raise TaplineError(f"{place} is no signature of {path} by the owner of {public_key}: sign it again") from error
+    signature = _content(Path(signature_path(path)))
+    _verify(_content(path), signature, _content(public_key), str(path), str(public_key))
 
 
 def digests_of(files: Iterable[Path]) -> dict[str, str]:
@@ -162,14 +149,36 @@ def _private(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _public(path: Path) -> Ed25519PublicKey:
+def _parsed(content: bytes | None, name: str) -> dict[str, str]:
+    if content is None:
+        raise TaplineError(f"{name} cannot be read: write it with `tapline scripts approve`")
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] in found:
+            wrong = "names a file again" if match else "is no SHA-256, two spaces and a file's name"
+            raise TaplineError(f"{name}:{number}: {wrong}: remove the list and write it with `tapline scripts approve`")
+        found[match[2]] = match[1]
+    return found
+
+
+def _verify(content: bytes | None, signature: bytes | None, key: bytes | None, name: str, key_name: str) -> None:
+    if key is None:
+        raise TaplineError(f"{key_name} cannot be read: set workers.approval_key to the public key of who approves")
+    if content is None or signature is None:
+        missing = name if content is None else signature_path(name)
+        raise TaplineError(f"{missing} cannot be read: write and sign the list with `tapline scripts approve --key`")
     try:
-        key = load_pem_public_key(_readable(path))
+        public = load_pem_public_key(key)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TaplineError(f"{path} is no public key: take the one that `openssl pkey -pubout` writes") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise TaplineError(f"{path} is a key of another kind: {_MAKE_ONE}")
-    return key
+        raise TaplineError(f"{key_name} is no public key: take what `openssl pkey -pubout` writes") from error
+    if not isinstance(public, Ed25519PublicKey):
+        raise TaplineError(f"{key_name} is a key of another kind: {_MAKE_ONE}")
+    try:
+        public.verify(base64.b64decode(signature), content)
+    except (InvalidSignature, binascii.Error) as error:
+        place = signature_path(name)
+        raise TaplineError(f"{place} is no signature of {name} by the owner of {key_name}: sign it again") from error
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -183,15 +192,11 @@ def _readable(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise TaplineError(f"{path} cannot be read ({_why(error)})") from error
+        raise TaplineError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError:
-        return b""
-
-
-def _why(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else "it is no UTF-8") or str(error)
+        return None

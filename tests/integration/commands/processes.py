@@ -72,7 +72,7 @@ def page(port: int, name: str = "metrics") -> str:
 def wait_until_ready(port: int, tapline: CommandLine, name: str) -> None:
     """Until a process can take work; what it said stands in the failure."""
     try:
-        wait_for(lambda: page(port, "readyz"), f"{name} to be ready", seconds=90)
+        wait_for(lambda: page(port, "readyz"), f"{name} to be ready", seconds=300)
     except AssertionError as error:
         raise AssertionError(log_of(tapline, name)[-2000:]) from error
 

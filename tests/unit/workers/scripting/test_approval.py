@@ -14,6 +14,7 @@ from tapline.packets import load_enabled
 from tests.config_maps import MountedConfigMap
 from topics.errors import TaplineError
 from workers.kafka.faust_agents import load_agents
+from workers.scripting import approval
 from workers.scripting.approval import Approval, NotApproved
 from workers.scripting.budget import Budget
 from workers.scripting.reload import ScriptFolders
@@ -170,9 +171,9 @@ def test_packet_scripts_and_agents_have_to_be_approved(place: Place) -> None:
     agent.write_text("def attach(app, topics):\n    pass\n", encoding="utf-8")
     path = place.folder / "scripts" / "pings.py"
     path.write_text("from tapline import PacketMonitor\nclass Pings(PacketMonitor):\n    display_filter = 'icmp'\n")
-    approval = Approval.of(place.settings)
+    approved = Approval.of(place.settings)
     with pytest.raises(NotApproved, match=r"look\.py: is not approved"):
-        load_agents([agent], approval)
+        load_agents([agent], approved)
     with pytest.raises(NotApproved, match=r"pings\.py: is not approved"):
         load_enabled(place.settings)
     assert approve(place.settings, [], None) == [("new", "look.py"), ("new", "pings.py")]
@@ -226,7 +227,7 @@ def test_a_list_has_to_be_signed_where_there_is_a_key(signed: Place) -> None:
         ("0" * 64 + " one.py\n", r"approved\.sha256:1: is no SHA-256, two spaces"),
         ("0" * 64 + "  ../one.py\n", r":1: is no SHA-256"),
         ("0" * 64 + "  a.py\n" + "1" * 64 + "  a.py\n", r":2: names a file again"),
-        ("\xff", "is no SHA-256"),
+        ("\ufffd", "is no SHA-256"),
     ],
 )
 def test_a_list_that_cannot_be_used_approves_nothing(place: Place, text: str, why: str) -> None:
@@ -248,3 +249,25 @@ def test_a_key_that_is_none_is_said(place: Place, content: bytes) -> None:
 def test_without_a_list_there_is_nothing_to_write(place: Place) -> None:
     with pytest.raises(TaplineError, match=r"workers\.approved_scripts names no list: set it"):
         approve(WorkersSettings(scripts=place.settings.scripts), [], None)
+
+
+def test_a_key_without_a_list_approves_nothing(place: Place) -> None:
+    one = place.write("One")
+    settings = WorkersSettings(scripts=place.settings.scripts, approval_key=str(place.folder / "approver.pub"))
+    with pytest.raises(NotApproved, match=r"workers\.approved_scripts names no list"):
+        Approval.of(settings).require(one, one.read_bytes())
+
+
+def test_what_is_read_is_what_was_verified(signed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is exchanged between the look at its signature and the look into it."""
+    one, two = signed.write("One"), signed.write("Two")
+    approve(signed.settings, [one], signed.folder / "approver.pem")
+    listed = Path(signed.settings.approved_scripts)
+    verified = approval._verify
+
+    def and_exchange(*arguments: object) -> None:
+        verified(*arguments)  # type: ignore[arg-type]
+        listed.write_text(f"{approval.digest_of(two.read_bytes())}  two.py\n")
+
+    monkeypatch.setattr(approval, "_verify", and_exchange)
+    assert names(signed.folders().load()) == ["One"]
