@@ -10,11 +10,11 @@ import pytest
 
 from tests.containers.stack import Stack
 from tests.docs.pages import ROOT, Step, blocks, steps
-from tests.docs.test_commands import Shell, looks_only
+from tests.docs.test_commands import WITH_COMPOSE, Shell, looks_only
 
 pytestmark = pytest.mark.containers
 
-PAGE = ROOT / "docs" / "how-to" / "deploy-with-docker-compose.md"
+PAGE = ROOT / "docs" / "how-to" / WITH_COMPOSE
 ELSEWHERE = {"docker compose build --quiet": "the images are built before, since nothing can be fetched from here"}
 SECONDS = 120.0
 
