@@ -1,3 +1,4 @@
+#!/opt/tapline/bin/python
 """Imports all of Tapline: whether everything that it needs is in the image, and for its byte code.
 
 Byte code is written of what is imported, and of nothing else: a read-only root file system keeps no more later.
