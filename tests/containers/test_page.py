@@ -26,7 +26,7 @@ def follow(shell: Shell, step: Step) -> None:
         output, code = shell.run(step.command)
         if not code and (not step.output or step.matches(output)):
             return
-        looks = looks_only(step.command) or re.search(r" (ps|logs|check) ", f"{step.command} ")
+        looks = looks_only(step.command) or re.search(r" (ps|logs|list)( |$)", step.command)
         if time.monotonic() > deadline or not looks:
             pytest.fail(f"{step.command}\nshown:\n{step.output}\nprinted ({code}):\n{output}", pytrace=False)
         time.sleep(0.5)
