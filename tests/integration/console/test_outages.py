@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -25,7 +26,7 @@ from tapline.configuration import Configuration
 from tapline.process.health import Health
 from tapline.services.elasticsearch import Elasticsearch
 from tapline.services.kafka import Kafka
-from tests.integration.engines import engine_folder, engine_settings, running
+from tests.integration.engines import engine_folder, engine_settings
 from tests.waiting import wait_for
 from topics.admin import create
 from topics.catalog import ALERT_STATE
@@ -56,11 +57,12 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with (
-        engine_folder() as folder,
-        running(Kafka(engine_settings(folder))) as kafka,
-        running(Elasticsearch(engine_settings(folder))) as elasticsearch,
-    ):
+    with engine_folder() as folder, ExitStack() as stack:
+        kafka, elasticsearch = Kafka(engine_settings(folder)), Elasticsearch(engine_settings(folder))
+        for engine in (kafka, elasticsearch):
+            stack.callback(engine.stop)
+            engine.start()
+            engine.wait_ready(PATIENCE_SECONDS)
         settings = Configuration(
             kafka=KafkaSettings(bootstrap=kafka.address, prefix="outage", partitions=1),
             elasticsearch=ElasticsearchSettings(hosts=[elasticsearch.address]),
