@@ -112,6 +112,8 @@ def serve(pipe: Connection, settings: ElasticsearchSettings, folder: str) -> Non
     app = Timed(application(console))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    # Who comes before the server has begun waits for it.
+    listening.listen()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -128,16 +130,16 @@ def look(port: int, cookie: str, seed: int, pause: float, until: float) -> None:
     """Look at pages as one viewer until a time of the monotonic clock."""
     draw = random.Random(seed)
     time.sleep(draw.random() * pause)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     while time.monotonic() < until:
         for path in draw.sample(PAGES, len(PAGES)):
             if time.monotonic() >= until:
                 break
             began = time.monotonic()
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             connection.request("GET", path, headers={"cookie": cookie})
             connection.getresponse().read()
+            connection.close()
             time.sleep(max(0.0, pause * draw.uniform(0.5, 1.5) - (time.monotonic() - began)))
-    connection.close()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self
@@ -93,6 +94,8 @@ class ConsoleServer:
                 raise TaplineError(f"console.{key} {name} is no file: name one in PEM form")
         if bool(settings.certificate_file) != bool(settings.key_file):
             raise TaplineError("console.certificate_file and console.key_file go together: set both, or neither")
+        if settings.certificate_file:
+            _check_pair(settings.certificate_file, settings.key_file)
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         made = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -123,6 +126,19 @@ class ConsoleServer:
             limit_concurrency=500,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
+
+
+def _check_pair(certificate: str, key: str) -> None:
+    """See that these are a certificate and its key, before anybody comes."""
+    try:
+        # Without a password for the key it would be asked for on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        why = error.reason if isinstance(error, ssl.SSLError) and error.reason else error.strerror or str(error)
+        raise TaplineError(
+            f"console.certificate_file {certificate} and console.key_file {key} cannot be used for TLS ({why}): name a"
+            " certificate and its own key in PEM form, without a password"
+        ) from error
 
 
 class _Server(uvicorn.Server):

@@ -35,7 +35,7 @@ SHOWN = {
     f"/hosts/{CLIENT}": (),
     "/alerts?which=engaged": ("engaged",),
     "/alerts?which=past": ("signature", "snmp"),
-    "/alerts/{alert}": ("signature", "category"),
+    "/alerts/{alert}": ("signature",),
     "/alerts/{trap}": ("snmp",),
     "/alerts/engaged-episode": ("engaged",),
     "/alerts/exclusions": (),
