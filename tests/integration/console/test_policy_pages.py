@@ -228,7 +228,7 @@ def told(desk: Desk) -> list[str]:
 
 
 def test_a_check_is_set_in_a_form_for_a_pool(desk: Desk) -> None:
-    with desk.sitting("operator") as page:
+    with desk.sitting("operator", mistakes=True) as page:
         page.goto("/scripts/loud_host")
         form = page.locator("#layer-new")
         form.locator('[name="match.pool"]').select_option("clients")
@@ -279,7 +279,7 @@ def broken(desk: Desk) -> bool:
 
 
 def test_a_policy_is_exported_compared_and_imported(desk: Desk) -> None:
-    with desk.sitting("administrator") as page:
+    with desk.sitting("administrator", mistakes=True) as page:
         page.goto("/configuration")
         with page.expect_download() as download:
             page.get_by_role("link", name="Export as YAML").click()
