@@ -2,13 +2,14 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill kubernetes fuzz lint types check docs lock clean
+.PHONY: help demo test kill containers kubernetes fuzz lint types check audit docs sbom lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 FUZZ_COUNT ?= 1000000
 
 help: ## this list
@@ -17,11 +18,14 @@ help: ## this list
 demo: $(READY) ## the whole way, on this machine: capture, Kafka, workers, Elasticsearch
 	@$(BIN)/tapline demo
 
-test: $(READY) ## unit, integration and golden tests, the latter two against real engines
-	$(BIN)/pytest -m "not kill" $(PYTEST_ARGS)
+test: $(READY) ## unit, integration and golden tests, the latter two against real engines (TEST_PROCESSES at once)
+	$(BIN)/pytest -m "not kill and not containers" --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 kill: $(READY) ## kill and restart everything in the middle of a stream (TAPLINE_CHAOS_SECONDS=600 for the long run)
 	$(BIN)/pytest -m kill $(PYTEST_ARGS)
+
+containers: $(READY) ## build the images, and run docker-compose.yml in a Docker engine of its own (as root; minutes)
+	$(BIN)/pytest -m containers tests/containers $(PYTEST_ARGS)
 
 kubernetes: $(READY) ## build Kubernetes and Helm for the chart's tests, once a user (some minutes; needs go)
 	$(BIN)/python -m tests.helm.programs
@@ -38,8 +42,23 @@ types: $(READY) ## types (mypy, strict)
 
 check: lint types test kill ## all of these
 
+audit: $(READY) ## bandit over the code, pip-audit over the locked packages (asks PyPI for its advisories)
+	$(BIN)/pytest -q tests/security
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit; \
+	  $(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@$(VENV)/audit/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip --progress-spinner off || \
+	  { echo 'make: a package has an advisory, or PyPI did not tell its advisories: the lines above say which' >&2; exit 1; }
+
 docs: $(READY) ## write the reference pages that follow from the code
 	$(BIN)/python -m docs.generate
+
+sbom: $(READY) ## what Tapline is made of: build/sbom.json (CycloneDX) and build/licences.md
+	@scratch=$$(mktemp -d); trap 'rm -r "$$scratch"' EXIT; mkdir -p build; \
+	$(PYTHON) -m venv --without-pip "$$scratch"; \
+	$(BIN)/pip --python "$$scratch/bin/python" install --quiet --constraint requirements.lock .; \
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json \
+	  "$$scratch/bin/python"; \
+	$(BIN)/pip-licenses --python "$$scratch/bin/python" --format markdown --with-urls --output-file build/licences.md
 
 lock: ## write requirements.lock anew from the newest versions that pyproject.toml allows
 	@scratch=$$(mktemp -d); trap 'rm -r "$$scratch"' EXIT; \

@@ -1,8 +1,10 @@
 """The whole exporter at full rate for minutes: what a document costs it, and whether its memory stays as it is.
 
 A process of its own exports what is published to topics of the benchmark's own; flows are published as fast as it
-takes them. Its CPU time is that of the whole process: Kafka's client, decoding, documents, requests, answers. The
-documents go to the Elasticsearch at URL or to a stand-in in another process that answers success.
+takes them, each with an id of its own. Its CPU time is that of the whole process: Kafka's client, decoding, documents,
+requests, answers. The documents go to the Elasticsearch at URL or to a stand-in in another process that answers
+success. Of a real server its own CPU time is told beside that, and how many of the bulks that may be in flight were:
+where it is nearly all of them, the exporter has waited for the server.
 
     python -m bench.exporter_soak --kafka 127.0.0.1:9092 --minutes 10
     python -m bench.exporter_soak --kafka 127.0.0.1:9092 --minutes 1 http://127.0.0.1:9200
@@ -11,6 +13,7 @@ documents go to the Elasticsearch at URL or to a stand-in in another process tha
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import threading
@@ -21,13 +24,17 @@ import msgspec
 import psutil
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
+from prometheus_client import Counter, Gauge
+from prometheus_client.samples import Sample
 
 from bench.exporter import PER_MESSAGE, messages
 from bench.flows import made_flows
 from bench.soak import EVERY, told
 from bench.stand_in import server_at
+from exporters.elasticsearch.connection import client
 from exporters.elasticsearch.exporter import Exporter
-from exporters.elasticsearch.metrics import DOCUMENTS
+from exporters.elasticsearch.metrics import DOCUMENTS, IN_FLIGHT
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from topics import admin
 from topics.catalog import FLOW
@@ -38,6 +45,9 @@ MADE = 50
 
 AHEAD = 300
 """How many messages may be under way."""
+
+MARK = b"0123456789abcdef"
+"""What the ids of flows begin with as they are made; of each message that is sent it becomes another."""
 
 KEPT = 2000
 """After how many messages Kafka is told to forget those that are exported."""
@@ -53,16 +63,16 @@ def export(kafka: str, settings: str) -> None:
     def tell() -> None:
         while True:
             time.sleep(0.05)
-            print(int(sum(each.value for each in _documents())), flush=True)
+            print(int(sum(each.value for each in _samples(DOCUMENTS))), int(_samples(IN_FLIGHT)[0].value), flush=True)
 
     threading.Thread(target=tell, daemon=True).start()
     with exporter:
         exporter.run()
 
 
-def _documents() -> list[object]:
-    (metric,) = DOCUMENTS.collect()
-    return [sample for sample in metric.samples if sample.name.endswith("_total")]
+def _samples(of: Counter | Gauge) -> list[Sample]:
+    (metric,) = of.collect()
+    return [sample for sample in metric.samples if not sample.name.endswith("_created")]
 
 
 class Exporting:
@@ -70,6 +80,7 @@ class Exporting:
 
     def __init__(self, kafka: KafkaSettings, settings: ElasticsearchSettings) -> None:
         self.written = 0
+        self.in_flight: list[int] = []
         encoded = [msgspec.json.encode(each).decode() for each in (kafka, settings)]
         command = [sys.executable, "-m", "bench.exporter_soak", "--export", *encoded]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -79,7 +90,13 @@ class Exporting:
     def _listen(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            self.written = int(line)
+            self.written, in_flight = map(int, line.split())
+            self.in_flight.append(in_flight)
+
+    @property
+    def has_ended(self) -> bool:
+        """True when the process is no more."""
+        return self._process.poll() is not None
 
     def memory(self) -> int:
         """Resident bytes."""
@@ -102,13 +119,15 @@ def publish(kafka: KafkaSettings, exporting: Exporting, over: threading.Event) -
     producer = Producer(kafka.client() | {"compression.type": "zstd", "linger.ms": 5})
     client = AdminClient(kafka.client())
     name, sent = FLOW.name(kafka.prefix), 0
-    made = messages(made_flows(MADE * PER_MESSAGE))
+    flows = made_flows(MADE * PER_MESSAGE)
+    made = messages([replace(flow, id=f"{MARK.decode()}{number:016x}") for number, flow in enumerate(flows)])
     while not over.is_set():
         if sent - exporting.written // PER_MESSAGE >= AHEAD:
             producer.poll(0.01)
             continue
         headers, body = made[sent % MADE]
-        producer.produce(name, body, headers=headers, partition=sent % kafka.partitions)
+        again = body.replace(MARK, b"%016x" % sent)
+        producer.produce(name, again, headers=headers, partition=sent % kafka.partitions)
         sent += 1
         producer.poll(0)
         if sent % KEPT == 0:
@@ -126,12 +145,16 @@ def soak(kafka: KafkaSettings, settings: ElasticsearchSettings, minutes: float) 
     feed.start()
     try:
         while not exporting.written:
+            if exporting.has_ended:
+                sys.exit("the exporter has ended: what it said stands above")
             time.sleep(EVERY)
-        began, cpu, written = time.monotonic(), exporting.cpu(), exporting.written
+        began, cpu, written, of_server = time.monotonic(), exporting.cpu(), exporting.written, server_cpu(settings)
+        exporting.in_flight.clear()
         while (at := time.monotonic() - began) < minutes * 60:
             readings.append((at, exporting.memory()))
             time.sleep(EVERY)
         cpu, written, seconds = exporting.cpu() - cpu, exporting.written - written, time.monotonic() - began
+        of_server, in_flight = server_cpu(settings) - of_server, statistics.mean(exporting.in_flight)
     finally:
         over.set()
         feed.join()
@@ -141,6 +164,18 @@ def soak(kafka: KafkaSettings, settings: ElasticsearchSettings, minutes: float) 
         f"exported {written:,} documents, {written / seconds:,.0f} a second, {written / cpu:,.0f} a CPU second of the"
         f" whole process ({cpu / seconds:.0%} of a core)"
     )
+    if of_server:
+        print(
+            f"server   {of_server:,.0f} CPU seconds, the exporter {cpu:,.0f}: {of_server / cpu:.1f} times as much;"
+            f" {in_flight:.1f} of {settings.bulks_in_flight} bulks in flight"
+        )
+
+
+def server_cpu(settings: ElasticsearchSettings) -> float:
+    """CPU seconds that the nodes of the cluster have taken so far; 0 of a stand-in."""
+    with client(settings) as asking:
+        nodes = asking.nodes.stats(metric="process").body["nodes"].values()
+    return sum(float(node["process"]["cpu"]["total_in_millis"]) for node in nodes) / 1000
 
 
 def main() -> None:
@@ -156,7 +191,7 @@ def main() -> None:
         return
     if not options.kafka:
         parser.error("--kafka is needed")
-    name = f"soak-{uuid.uuid4().hex[:8]}"
+    name = f"soak.{uuid.uuid4().hex[:8]}"
     kafka = KafkaSettings(bootstrap=options.kafka, prefix=name, partitions=2)
     created = admin.create(kafka)
     try:

@@ -47,10 +47,17 @@ def _serve(connection: socket.socket) -> None:
             if b"/_bulk" in request:
                 # What a bulk says of each document depends on what it was asked to say.
                 connection.sendall(_taken(body.count(b"\n") // 2, brief=b"filter_path" in request))
+            elif b"/_security/" in request or b"/_ilm/" in request:
+                # As where there is neither security nor lifecycle management.
+                connection.sendall(_answer(400, {"error": "no handler found"}))
             elif request.startswith(b"GET /_nodes"):
                 connection.sendall(_answer(200, {"nodes": {}}))
+            elif request.startswith(b"GET /_resolve/index/"):
+                connection.sendall(_answer(200, {"indices": [], "aliases": [], "data_streams": []}))
             elif request.startswith(b"GET"):
                 connection.sendall(_answer(404, {}))
+            elif request.startswith(b"HEAD"):
+                connection.sendall(_answer(404, {}).partition(b"content-length")[0] + b"content-length: 0\r\n\r\n")
             else:
                 connection.sendall(_answer(200, {"acknowledged": True}))
 

@@ -23,6 +23,9 @@ _PART: Final = 50
 """How many records are encoded at once: so few of each lane are still in the processor's cache, and their memory is
 used again."""
 
+_TURNS: Final = frozenset({1, _PART})
+"""Of how many records that are not encoded yet there is something to be done."""
+
 
 class _Lane:
     """What one window has for one partition: what is not sent yet, and how many records were sent.
@@ -117,16 +120,24 @@ class CaptureNode:
     def put(self, topic: Topic, key: str, record: Record, window: int) -> None:
         with self._lock:
             lanes = (self._windows.get(window) or self._open(max(window, self._first)))[topic.kind]
-            self._add(lanes[partition_of(key, len(lanes))], record)
+            lane = lanes[partition_of(key, len(lanes))]
+            lane.records.append(record)
+            if len(lane.records) in _TURNS:
+                self._turn(lane)
 
     def put_together(self, made: Sequence[Made], window: int) -> None:
         """Take several records of one key: the lock is taken, and the key's checksum computed, once."""
         with self._lock:
             lanes_of = self._windows.get(window) or self._open(max(window, self._first))
             checksum = checksum_of(made[0][1])
-            for topic, _, record in made:
-                lanes = lanes_of[topic.kind]
-                self._add(lanes[checksum % len(lanes)], record)
+            topic = lane = None
+            for each, _, record in made:
+                if lane is None or each is not topic:
+                    topic, lanes = each, lanes_of[each.kind]
+                    lane = lanes[checksum % len(lanes)]
+                lane.records.append(record)
+                if len(lane.records) in _TURNS:
+                    self._turn(lane)
 
     def advance(self, source: str, window: int) -> None:
         with self._lock:
@@ -267,14 +278,12 @@ class CaptureNode:
                 for lane in lanes:
                     self._send(lane)
 
-    def _add(self, lane: _Lane, record: Record) -> None:
-        records = lane.records
-        records.append(record)
-        waiting = len(records)
-        if waiting == 1:
+    def _turn(self, lane: _Lane) -> None:
+        """Note when the first of a lane's records came, and encode them when they are many."""
+        if len(lane.records) == 1:
             if self._streaming and not lane.count:
                 lane.since = time.monotonic()
-        elif waiting >= _PART:
+        else:
             self._encode(lane)
             if lane.count >= MAX_RECORDS:
                 self._send_parts(lane)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from topics.codec import SNAPSHOT_SCHEMA
 from topics.errors import TaplineError
 from topics.records import Snapshot
+from topics.refusals import lacking
 from topics.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -24,6 +25,10 @@ _BATCH: Final = 500
 _WAIT: Final = 0.2
 _TIMEOUT: Final = 30.0
 _STALLED: Final = 60.0
+
+
+class NotReadable(TaplineError):
+    """This user has no right to read what was published."""
 
 
 class _Known(Struct, gc=False):
@@ -88,9 +93,10 @@ def _messages(
     left = {place: end for place, end in ends.items() if begins[place] < end}
     if not left:
         return
+    group = f"{settings.prefix}-read-back"
     consumer = Consumer(
         {
-            "group.id": f"{settings.prefix}-read-back",
+            "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
@@ -134,7 +140,12 @@ def _messages(
                 if offset + 1 >= end:
                     del left[name, partition]
     except KafkaException as error:
-        raise TaplineError(f"what was published cannot be read back: {error.args[0].str()}: run this again") from error
+        problem = error.args[0]
+        if problem.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+            names = ", ".join(sorted({name for name, _ in begins}))
+            right = f"Read on the topics {names} and Describe on the group {group}"
+            raise NotReadable(lacking(settings, right)) from error
+        raise TaplineError(f"what was published cannot be read back: {problem.str()}: run this again") from error
     finally:
         consumer.close()
 

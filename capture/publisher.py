@@ -13,11 +13,13 @@ from typing import Final, Protocol, Self, runtime_checkable
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from capture import metrics
-from capture.published import ended_between, ends_of, ids_between, offset_since
-from capture.source import Places
-from topics.admin import connect
+from capture.published import NotReadable, ended_between, ends_of, ids_between, offset_since
+from capture.source import Places, window_of
+from topics.admin import connect, require_topics
 from topics.catalog import ALERT, CAPTURED, UNMARKED, Topic
 from topics.errors import TaplineError
+from topics.refusals import refused
+from topics.rights import of_capture, require
 from topics.settings import KafkaSettings
 
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -107,6 +109,7 @@ class KafkaPublisher:
         self._settings = settings
         self._live = live
         self._queue_megabytes = queue_megabytes
+        self._topics = topics
         self._names = {topic.kind: topic.name(settings.prefix) for topic in topics}
         self._partitions: dict[str, int] = {}
         self._producer: Producer | None = None
@@ -120,10 +123,9 @@ class KafkaPublisher:
         self._reached: dict[tuple[str, int], int] = {}
 
     def __enter__(self) -> Self:
-        _, metadata = connect(self._settings)
-        missing = [name for name in self._names.values() if name not in metadata.topics]
-        if missing:
-            raise TaplineError(f"Kafka has no topic {', '.join(missing)}: run `tapline topics create`")
+        require(self._settings, "capture", of_capture(self._settings, self._topics))
+        admin, metadata = connect(self._settings)
+        require_topics(self._settings, admin, metadata, self._names.values())
         self._partitions = {kind: len(metadata.topics[name].partitions) for kind, name in self._names.items()}
         self._producer = Producer(
             {
@@ -251,7 +253,12 @@ class KafkaPublisher:
         begin = offset_since(self._settings, place, _LATELY)
         if begin is None:
             return -1
-        return ended_between(self._settings, place, begin, ends_of(self._settings, [place])[place], is_ours)
+        try:
+            return ended_between(self._settings, place, begin, ends_of(self._settings, [place])[place], is_ours)
+        except NotReadable as error:
+            # Whatever an earlier run has ended with, it was not the window that comes next.
+            _log.warning("beginning with the next window, as the last one of an earlier run is not known: %s", error)
+            return window_of(time.time_ns() // 1000)
 
     def _known(self, places: Places) -> Iterator[tuple[str, int, int]]:
         for kind, offsets in places.items():
@@ -309,9 +316,10 @@ class KafkaPublisher:
             return
         self._lost = True
         metrics.DROPPED.labels("delivery").inc(records)
-        _log.error("Kafka did not take a message for %s: %s", message.topic(), error.str())
+        why = refused(self._settings, error, "Write", message.topic() or "")
+        _log.error("Kafka did not take a message for %s: %s", message.topic(), why)
         if not self._live:
-            self._error = f"Kafka did not take a message for {message.topic()} ({error.str()}): run this again"
+            self._error = f"Kafka did not take a message for {message.topic()} ({why}): run this again"
 
     def _note(self, message: Message) -> None:
         """Remember where a message came to stand."""

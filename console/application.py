@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from console.api import alerts as api_alerts
+from console.api import dead_letters as api_dead_letters
 from console.api import flows as api_flows
 from console.api import network as api_network
 from console.api import policy as api_policy
@@ -43,7 +44,14 @@ DESCRIPTION: Final = """\
 What the console's pages show and do. Log in with `POST /api/session`; the answer sets the session's cookie and tells
 the CSRF token that requests which change something have to bring along as `X-CSRF-Token`.
 """
-API: Final = (api_session.router, api_network.router, api_flows.router, api_alerts.router, api_policy.router)
+API: Final = (
+    api_session.router,
+    api_network.router,
+    api_flows.router,
+    api_alerts.router,
+    api_policy.router,
+    api_dead_letters.router,
+)
 """What is served below ``/api``."""
 
 PAGES: Final = tuple(

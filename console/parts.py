@@ -14,6 +14,7 @@ from console.live.standing import Standing
 from console.security.attempts import Attempts
 from console.security.audit import Audit
 from console.security.first_start import FirstStart
+from console.security.openid import OpenId
 from console.security.sessions import Sessions
 from console.security.users import Users
 from console.settings import ConsoleSettings
@@ -51,6 +52,7 @@ class Console:
         self.sessions = Sessions(settings.session_hours, settings.idle_minutes)
         self.attempts = Attempts()
         self.first_start = FirstStart()
+        self.openid = OpenId(settings.openid, settings.timeout)
         self.hub = Hub()
         self.store = Store(elasticsearch, settings.timeout)
         self.standing = Standing(kafka, self.hub.tell)
@@ -58,6 +60,7 @@ class Console:
 
     def start(self) -> None:
         """Read the users and the trail, and begin to follow Kafka; nothing of that waits for other servers."""
+        self.openid.check()
         self.users.load()
         self.audit.load()
         self.store.start()

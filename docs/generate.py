@@ -19,8 +19,11 @@ from msgspec import NODEFAULT, Struct
 
 from docs.checks_page import checks_page
 from docs.dashboards_page import dashboards_page
+from docs.grafana import dashboard_file
 from docs.helm_pages import helm_values_page, topics_file
+from docs.metrics_page import metrics_page
 from docs.monitor_pages import NOTE, monitor_pages, prose
+from docs.rights_page import rights_page
 from tapline.commands import cli
 from tapline.configuration import Configuration, load
 from tapline.groups import CounterGroup
@@ -96,12 +99,14 @@ A counter of 32 bits that wraps twice between two readings cannot be told from o
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its file name; what the chart has of the topics goes along."""
+    """Every generated page by its file name; what the chart has of the topics, and the dashboard, go along."""
     return {
         "records.md": records_page(),
         "records.schema.json": json.dumps(records_schema(), indent=2) + "\n",
         "topics.md": topics_page(),
+        "rights.md": rights_page(),
         "counters.md": counters_page(),
+        "metrics.md": metrics_page(),
         "configuration.md": configuration_page(),
         "policy.md": policy_page(),
         "checks.md": checks_page(),
@@ -109,6 +114,7 @@ def pages() -> dict[str, str]:
         "command-line.md": command_line_page(),
         "helm-values.md": helm_values_page(),
         "../../helm/tapline/files/topics.json": topics_file(),
+        "../../deploy/monitoring/dashboard.json": dashboard_file(),
         **monitor_pages(),
     }
 

@@ -15,8 +15,9 @@ from prometheus_client import Counter
 
 from exporters.backlog import Backlog
 from tapline.process.health import Component
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.errors import TaplineError
+from topics.refusals import refused
 from topics.settings import KafkaSettings
 
 POLL_SECONDS: Final = 0.2
@@ -70,11 +71,12 @@ class Exporter(ABC):
 class MessageExporter(Exporter):
     """An exporter that takes one message after the other.
 
-    Its :meth:`start` makes the consumer. ``errors`` counts those of the Kafka client, by name.
+    Its :meth:`start` makes the consumer of ``group``. ``errors`` counts those of the Kafka client, by name.
     """
 
-    def __init__(self, kafka: KafkaSettings, health: Component, backlog: Backlog, errors: Counter) -> None:
+    def __init__(self, kafka: KafkaSettings, group: str, health: Component, backlog: Backlog, errors: Counter) -> None:
         super().__init__(kafka)
+        self._group = f"{kafka.prefix}-{group}"
         self._health = health
         self._backlog = backlog
         self._errors = errors
@@ -120,7 +122,8 @@ class MessageExporter(Exporter):
             return True
         self._note(problem)
         if problem.code() in REFUSALS or problem.fatal():
-            raise TaplineError(f"Kafka refuses the exporter: {problem.str()}")
+            why = refused(self._kafka, problem, "Read", message.topic() or "", f"Read on the group {self._group}")
+            raise TaplineError(f"Kafka refuses the exporter: {why}")
         return False
 
     def _note(self, error: KafkaError) -> None:
@@ -157,7 +160,5 @@ def new_consumer(
 def connect_to_topics(kafka: KafkaSettings, names: Iterable[str]) -> tuple[AdminClient, ClusterMetadata]:
     """Reach the cluster; :class:`TaplineError` where it is not there, or one of the topics is not."""
     admin, metadata = connect(kafka)
-    for name in names:
-        if name not in metadata.topics:
-            raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+    require_topics(kafka, admin, metadata, names)
     return admin, metadata

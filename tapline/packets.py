@@ -30,6 +30,7 @@ from topics.partitions import digest
 from topics.records import Record
 from workers.environment import Environment
 from workers.packet_monitor import Emission, PacketCore
+from workers.scripting.approval import Approval
 from workers.scripting.check import Problem
 from workers.scripting.reload import ScriptFolders, ScriptReloader
 from workers.scripting.scripts import ScriptFile, ScriptSet, load_files, script_paths, script_set
@@ -128,7 +129,8 @@ class EnabledPacketScripts:
 
 def load_enabled(settings: WorkersSettings) -> ScriptSet:
     """The enabled scripts of files that name packet monitors; :class:`TaplineError` when one cannot be used."""
-    return load_files([path for path in script_paths(settings.scripts) if _may_see_packets(path)], settings.params)
+    paths = [path for path in script_paths(settings.scripts) if _may_see_packets(path)]
+    return load_files(paths, settings.params, Approval.of(settings))
 
 
 def _may_see_packets(path: Path) -> bool:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final, Literal
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
 from msgspec import Struct
 
 from topics.catalog import CATALOG, Topic
 from topics.errors import TaplineError
+from topics.refusals import is_final, lacking, refused, unreachable
 from topics.settings import KafkaSettings
 
 _TIMEOUT: Final = 10.0
+_TRY_TIMEOUT: Final = 2.5
+_REFUSALS: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 _SERVED_TIMEOUT: Final = 60.0
 _BETWEEN_TRIES: Final = 0.1
+
+
+Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
+"""What may be done with a topic, as Kafka calls it."""
 
 
 class TopicState(Struct, kw_only=True):
@@ -32,14 +40,79 @@ class TopicState(Struct, kw_only=True):
 
 def connect(settings: KafkaSettings) -> tuple[AdminClient, ClusterMetadata]:
     """Reach the cluster, or say in one line what to do."""
+    errors: list[KafkaError] = []
     try:
-        admin = AdminClient(settings.client() | {"log_level": "0"})
-        return admin, admin.list_topics(timeout=_TIMEOUT)
+        admin = AdminClient({**settings.client(), "log_level": "0", "error_cb": errors.append})  # type: ignore[dict-item]
     except KafkaException as error:
-        reason = error.args[0].str() if error.args else str(error)
-        raise TaplineError(
-            f"cannot reach Kafka at {settings.bootstrap} ({reason}): start it with `tapline up`, or set kafka.bootstrap"
-        ) from error
+        raise TaplineError(f"the settings of kafka: cannot be used: {error.args[0].str()}") from error
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            return admin, admin.list_topics(timeout=_TRY_TIMEOUT)
+        except KafkaException as error:
+            # Only while it is polled does the client tell why it has no connection.
+            admin.poll(0)
+            if is_final(errors) or time.monotonic() > deadline:
+                reason = error.args[0].str() if error.args else str(error)
+                raise TaplineError(unreachable(settings, reason, errors)) from error
+
+
+def require_topics(
+    settings: KafkaSettings,
+    admin: AdminClient,
+    metadata: ClusterMetadata,
+    names: Iterable[str],
+    operation: Operation = "Describe",
+) -> None:
+    """Raise :class:`TaplineError` where one of these topics is not there, or this may not be done with it."""
+    wanted = list(names)
+    missing = [name for name in wanted if name not in metadata.topics]
+    if not missing:
+        # What is in the list may be described.
+        asked = wanted if operation != "Describe" else []
+        refusing = [name for name, allowed in allowed_on(admin, asked).items() if operation not in allowed]
+        if refusing:
+            raise TaplineError(lacking(settings, f"{operation} on the topic {', '.join(refusing)}"))
+        return
+    # Topics that one has no right to are left out of the list; asked for by name, Kafka says which they are.
+    hidden = [name for name in missing if is_hidden(admin, name)]
+    if hidden:
+        raise TaplineError(lacking(settings, f"Describe on the topic {', '.join(hidden)}"))
+    raise TaplineError(f"Kafka has no topic {', '.join(missing)}: run `tapline topics create`")
+
+
+def allowed_on(admin: AdminClient, names: Sequence[str]) -> dict[str, list[str]]:
+    """What this user may do with each of these topics; those that Kafka says nothing of are left out."""
+    if not names:
+        return {}
+    asked = admin.describe_topics(
+        TopicCollection(list(names)), include_authorized_operations=True, request_timeout=_TIMEOUT
+    )
+    return {name: allowed for name, future in asked.items() if (allowed := _allowed(future)) is not None}
+
+
+def allowed_to(admin: AdminClient, groups: Sequence[str]) -> dict[str, list[str]]:
+    """What this user may do as each of these consumer groups; those that Kafka says nothing of are left out."""
+    if not groups:
+        return {}
+    asked = admin.describe_consumer_groups(list(groups), include_authorized_operations=True, request_timeout=_TIMEOUT)
+    return {name: allowed for name, future in asked.items() if (allowed := _allowed(future)) is not None}
+
+
+def _allowed(future: Future[Any]) -> list[str] | None:
+    try:
+        allowed = future.result().authorized_operations
+    except KafkaException as error:
+        # A topic that is not there, or a broker that is not: whoever uses it says so.
+        return [] if error.args[0].code() in _REFUSALS else None
+    # Kafka before 2.3 does not tell.
+    return [operation.name.title().replace("_", "") for operation in allowed] if allowed else None
+
+
+def is_hidden(admin: AdminClient, name: str) -> bool:
+    """Whether a topic, be it there or not, may not even be seen by this user."""
+    problem = admin.list_topics(name, timeout=_TIMEOUT).topics[name].error
+    return problem is not None and problem.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
 def wanted_partitions(topic: Topic, settings: KafkaSettings) -> int:
@@ -78,7 +151,9 @@ def create(settings: KafkaSettings) -> list[str]:
             future.result()
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
+                raise TaplineError(
+                    f"cannot create topic {name}: {refused(settings, error.args[0], 'Create', name)}"
+                ) from error
         else:
             created.append(name)
     _wait_until_served(settings, {topic.name(settings.prefix): wanted_partitions(topic, settings) for topic in missing})
@@ -131,7 +206,9 @@ def states(settings: KafkaSettings) -> list[TopicState]:
                     exists=False,
                     partitions=0,
                     replication=0,
-                    problem="missing: run `tapline topics create`",
+                    problem="not to be seen by this user: see `tapline topics rights`"
+                    if is_hidden(admin, name)
+                    else "missing: run `tapline topics create`",
                 )
             )
             continue
@@ -144,7 +221,7 @@ def states(settings: KafkaSettings) -> list[TopicState]:
                 exists=True,
                 partitions=partitions,
                 replication=replication,
-                problem=_problem(topic, settings, partitions, replication, _cleanup_policy(admin, name)),
+                problem=_problem(topic, settings, partitions, replication, _cleanup_policy(settings, admin, name)),
             )
         )
     return found
@@ -168,9 +245,13 @@ def _problem(topic: Topic, settings: KafkaSettings, partitions: int, replication
     return ""
 
 
-def _cleanup_policy(admin: AdminClient, name: str) -> str:
+def _cleanup_policy(settings: KafkaSettings, admin: AdminClient, name: str) -> str:
     resource = ConfigResource(ResourceType.TOPIC, name)
-    entries = admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource].result()
+    try:
+        entries = admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource].result()
+    except KafkaException as error:
+        why = refused(settings, error.args[0], "DescribeConfigs", name)
+        raise TaplineError(f"cannot see how topic {name} is kept: {why}") from error
     return str(entries["cleanup.policy"].value)
 
 

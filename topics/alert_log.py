@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from confluent_kafka import Producer
 from msgspec.structs import replace
 
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.catalog import ALERT, ALERT_STATE, NOTIFICATION
 from topics.codec import SNAPSHOT_SCHEMA, BadMessage, Envelope, encode, open_message
 from topics.errors import TaplineError
 from topics.held import HeldMessages
 from topics.partitions import digest, partition_of
 from topics.records import Alert, AlertState, Snapshot
+from topics.refusals import refused
 from topics.settings import KafkaSettings
 
 _SEND_SECONDS = 15.0
@@ -61,10 +62,9 @@ def write_releases(kafka: KafkaSettings, alerts: Iterable[Alert], author: str, c
     Their time is the one at which they are released: that of the last event for a capture file, else now.
     :class:`TaplineError` when Kafka does not take them.
     """
-    _, metadata = connect(kafka)
+    admin, metadata = connect(kafka)
     name = ALERT.name(kafka.prefix)
-    if name not in metadata.topics:
-        raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+    require_topics(kafka, admin, metadata, [name], "Write")
     partitions = len(metadata.topics[name].partitions)
     producer = Producer(
         kafka.client() | {"enable.idempotence": True, "message.timeout.ms": int(_SEND_SECONDS * 1000), "log_level": 0}
@@ -93,7 +93,9 @@ def write_releases(kafka: KafkaSettings, alerts: Iterable[Alert], author: str, c
                 encode([record]),
                 partition=partition_of(f"{alert.type}\x00{alert.entity}", partitions),
                 headers=envelope.headers(),  # type: ignore[arg-type]
-                on_delivery=lambda error, _: failed.append(error.str()) if error is not None else None,
+                on_delivery=lambda error, _: (
+                    failed.append(refused(kafka, error, "Write", name)) if error is not None else None
+                ),
             )
         count += 1
     left = producer.flush(_SEND_SECONDS)

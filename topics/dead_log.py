@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Final, Literal, Self
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from topics.errors import TaplineError
 from topics.held import HeldMessages
 from topics.partitions import digest
 from topics.records import DeadLetter
+from topics.refusals import refused
 from topics.resending import Resent
 from topics.settings import KafkaSettings
 
@@ -141,9 +142,9 @@ class DeadLetterWriter:
         except KafkaException as error:
             self._failed.append(error.args[0].str())
 
-    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._failed.append(error.str())
+            self._failed.append(refused(self._kafka, error, "Write", message.topic() or ""))
 
     def _flush(self) -> None:
         if self._producer is None:

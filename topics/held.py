@@ -9,10 +9,11 @@ from typing import Final, Self
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Raw
 
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.catalog import CATALOG, Topic
 from topics.codec import Headers
 from topics.errors import TaplineError
+from topics.refusals import refused
 from topics.settings import KafkaSettings
 
 Held = tuple[Topic, int, Headers, bytes | None]
@@ -47,11 +48,10 @@ class HeldMessages:
         self.read = 0
 
     def __enter__(self) -> Self:
-        _, metadata = connect(self._settings)
+        admin, metadata = connect(self._settings)
         names = {topic.kind: topic.name(self._settings.prefix) for topic in CATALOG}
-        missing = [name for name in names.values() if name not in metadata.topics]
-        if missing:
-            raise TaplineError(f"Kafka has no topic {', '.join(missing)}: run `tapline topics create`")
+        require_topics(self._settings, admin, metadata, names.values())
+        require_topics(self._settings, admin, metadata, self._topics, "Read")
         self.partitions = {kind: len(metadata.topics[name].partitions) for kind, name in names.items()}
         self._consumer = consumer = Consumer(
             self._settings.client()
@@ -98,7 +98,10 @@ class HeldMessages:
             if problem is not None:
                 if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
                     continue
-                raise TaplineError(f"cannot read topic {message.topic()}: {problem.str()}")
+                why = refused(
+                    self._settings, problem, "Read", message.topic() or "", f"Describe on the group {self._group}"
+                )
+                raise TaplineError(f"cannot read {message.topic() or 'the topics'}: {why}")
             place = (message.topic() or "", message.partition() or 0)
             end = self._ends[place]
             offset = message.offset() or 0

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 
 from confluent_kafka import Producer
 
+from topics.admin import connect, require_topics
 from topics.catalog import POLICY
 from topics.codec import Envelope, encode, open_message
 from topics.errors import TaplineError
 from topics.held import HeldMessages
 from topics.partitions import digest
 from topics.records import PolicyEntry
+from topics.refusals import refused
 from topics.settings import KafkaSettings
 
 _SEND_SECONDS = 15.0
@@ -40,6 +42,9 @@ def write_entries(kafka: KafkaSettings, entries: Iterable[tuple[str, str]], auth
         kafka.client() | {"enable.idempotence": True, "message.timeout.ms": int(_SEND_SECONDS * 1000), "log_level": 0}
     )
     failed: list[str] = []
+    name = POLICY.name(kafka.prefix)
+    admin, metadata = connect(kafka)
+    require_topics(kafka, admin, metadata, [name], "Write")
     now = time.time_ns() // 1000
     count = 0
     for key, value in entries:
@@ -48,12 +53,14 @@ def write_entries(kafka: KafkaSettings, entries: Iterable[tuple[str, str]], auth
         )
         envelope = Envelope(POLICY.schema, _WRITER, "live", 0, 0, 1)
         producer.produce(
-            POLICY.name(kafka.prefix),
+            name,
             encode([record]),
             key.encode(),
             partition=0,
             headers=envelope.headers(),  # type: ignore[arg-type]
-            on_delivery=lambda error, _: failed.append(error.str()) if error is not None else None,
+            on_delivery=lambda error, _: (
+                failed.append(refused(kafka, error, "Write", name)) if error is not None else None
+            ),
         )
         count += 1
     left = producer.flush(_SEND_SECONDS)

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 from msgspec import Struct
 
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.catalog import Topic
 from topics.codec import BadMessage, Envelope, open_message
 from topics.errors import TaplineError
+from topics.refusals import refused
 from topics.settings import KafkaSettings
 
 
@@ -33,12 +34,10 @@ def tail(
     Nothing is committed. ``idle_seconds`` bounds each wait for a message.
     """
     name = topic.name(settings.prefix)
-    _, metadata = connect(settings)
-    if name not in metadata.topics:
-        raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
-    consumer = Consumer(
-        settings.client() | {"group.id": f"{settings.prefix}-tail", "enable.auto.commit": False, "log_level": 0}
-    )
+    admin, metadata = connect(settings)
+    require_topics(settings, admin, metadata, [name], "Read")
+    group = f"{settings.prefix}-tail"
+    consumer = Consumer(settings.client() | {"group.id": group, "enable.auto.commit": False, "log_level": 0})
     try:
         start = OFFSET_BEGINNING if beginning else OFFSET_END
         partitions = [TopicPartition(name, number, start) for number in metadata.topics[name].partitions]
@@ -54,7 +53,8 @@ def tail(
             if problem is not None:
                 if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
                     continue
-                raise TaplineError(f"cannot read topic {name}: {problem.str()}")
+                why = refused(settings, problem, "Read", name, f"Describe on the group {group}")
+                raise TaplineError(f"cannot read topic {name}: {why}")
             number, offset = message.partition() or 0, message.offset() or 0
             deadline = time.monotonic() + 10 * idle_seconds
             if offset >= ends[number] - 1:

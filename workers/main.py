@@ -18,6 +18,7 @@ from topics.admin import partition_counts, verify
 from topics.catalog import FLOW, MESSAGE, POLICY, STORE, Topic
 from topics.policy_log import read_entries
 from topics.records import Message
+from topics.rights import of_worker, require
 from topics.settings import KafkaSettings
 from topics.worker_reports import SUBJECT
 from workers.engine_monitor import ENGINE_PARTITION
@@ -60,6 +61,7 @@ def run(
     :class:`~topics.errors.TaplineError` when Kafka, its topics or a script cannot be used.
     """
     topics = topics_of(monitors)
+    require(kafka, "worker", of_worker(kafka, settings.group))
     verify(kafka)
     folders = ScriptFolders(settings, Budget(settings))
     scripts = folders.load()

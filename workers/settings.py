@@ -23,7 +23,8 @@ class WorkersSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The ``workers:`` block.
 
     ``group`` names the Kafka consumer group. ``scripts`` are folders of scripts to run, ``agents`` of
-    plain Faust agents;
+    plain Faust agents. Where ``approved_scripts`` names a file with the digests of script files, no others are run;
+    with ``approval_key``, the file of an Ed25519 public key (PEM), that list has to be signed by its owner.
     ``params`` maps a script's name to its parameters. ``policy`` are files with the settings of checks,
     rules, pools and exclusions; those that are not there say nothing.
     ``node_timeout`` is how many seconds a capture
@@ -46,6 +47,8 @@ class WorkersSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     processes: int = 2
     scripts: list[str] = field(default_factory=lambda: ["scripts/enabled"])
     agents: list[str] = field(default_factory=lambda: ["scripts/agents"])
+    approved_scripts: str = ""
+    approval_key: str = ""
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
     policy: list[str] = field(default_factory=lambda: ["policy.yaml"])
     node_timeout: float = 180.0

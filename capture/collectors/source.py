@@ -14,8 +14,9 @@ from capture.collectors.places import PREFIX, prefix_of
 from capture.collectors.progress import pack, unpack
 from capture.source import Confirming, Observation, Places, Sink, confirming
 from capture.unpublished import Unpublished, earlier
-from topics.admin import connect
+from topics.admin import connect, is_hidden
 from topics.errors import TaplineError
+from topics.refusals import lacking
 from topics.settings import KafkaSettings
 
 _BATCH: Final = 500
@@ -79,8 +80,10 @@ class CollectorTopic:
         self._unpublished: Unpublished
 
     def run(self, sink: Sink) -> None:
-        _, metadata = connect(self._kafka)
+        admin, metadata = connect(self._kafka)
         if self.topic not in metadata.topics:
+            if is_hidden(admin, self.topic):
+                raise TaplineError(lacking(self._kafka, f"Read on the topic {self.topic}"))
             raise TaplineError(f"Kafka has no topic {self.topic}: name the one that {self.contents.writers} writes")
         confirms, self._unpublished = confirming(sink), Unpublished(sink, self.name)
         intake = self.contents.intake(self._unpublished, _now())

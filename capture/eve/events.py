@@ -35,7 +35,7 @@ class Event(Struct, kw_only=True, gc=False):
     app_proto: Word = ""
     community_id: str = ""
     host: Name = ""
-    vlan: list[Annotated[int, Meta(ge=0, le=4095)]] = []
+    vlan: tuple[Annotated[int, Meta(ge=0, le=4095)], ...] = ()
 
 
 class AlertPart(Struct, kw_only=True, gc=False):
@@ -106,8 +106,8 @@ class DnsPart(Struct, kw_only=True, gc=False):
     rrtype: str = ""
     rcode: str = ""
     rdata: str = ""
-    queries: list[Answer] = []
-    answers: list[Answer] = []
+    queries: tuple[Answer, ...] = ()
+    answers: tuple[Answer, ...] = ()
     grouped: dict[str, list[str | dict[str, object]]] = {}
     opcode: int = 0
     aa: bool = False
@@ -138,8 +138,8 @@ class HttpPart(Struct, kw_only=True, gc=False):
     version: str = ""
     status: Annotated[int, Meta(ge=0, le=65_535)] = 0
     length: Count = 0
-    request_headers: list[HeaderPart] = []
-    response_headers: list[HeaderPart] = []
+    request_headers: tuple[HeaderPart, ...] = ()
+    response_headers: tuple[HeaderPart, ...] = ()
 
 
 class Fingerprint(Struct, kw_only=True, gc=False):
@@ -160,7 +160,7 @@ class TlsPart(Struct, kw_only=True, gc=False):
     notbefore: str = ""
     notafter: str = ""
     certificate: str = ""
-    chain: list[str] = []
+    chain: tuple[str, ...] = ()
     subjectaltname: list[str] = []
     ja3: Fingerprint | None = None
     ja3s: Fingerprint | None = None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from capture.eve.ends import is_address
@@ -40,19 +40,22 @@ _UNSAFE_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "coo
 _OPERATIONS: Final = {0: "", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE"}
 
 
-class Told(Struct, gc=False):
-    """The members of a :class:`~topics.records.Resource` that are its own."""
+_CERTIFICATES: Final = 4096
+_LONGEST_CERTIFICATE: Final = 2048
+"""So many certificates are remembered that Suricata has told of, none with more characters: most come again."""
 
-    group: str
-    uri: str
-    label: str
-    dns: Dns | None = None
-    http: Http | None = None
-    tls: Tls | None = None
-    x509: Certificate | None = None
-    file: File | None = None
-    ssh: Ssh | None = None
-    smb: Smb | None = None
+Detail = Dns | Http | Tls | Certificate | File | Ssh | Smb
+Told = tuple[str, str, str, Detail]
+"""The members of a :class:`~topics.records.Resource` that are its own: group, uri, label, and the one named in
+:data:`MEMBERS`."""
+
+MEMBERS: Final = {
+    "dns": "dns", "url": "http", "tls": "tls", "x509": "x509", "file": "file", "ssh": "ssh", "smb": "smb",
+}  # fmt: skip
+"""Which member of a resource holds the details, by its group."""
+
+_certificates: dict[str, tuple[tuple[object, ...], Certificate]] = {}
+"""By the fingerprint: what Suricata has told of a certificate, and what was made of it."""
 
 
 def dns_of(_event: Event, part: DnsPart) -> list[Told]:
@@ -84,7 +87,7 @@ def dns_of(_event: Event, part: DnsPart) -> list[Told]:
         truncated=part.tc,
         operation=str(part.opcode) if operation is None else operation,
     )
-    return [Told("dns", name, label.rstrip()[:_LABEL_LIMIT], dns=dns)]
+    return [("dns", name, label.rstrip()[:_LABEL_LIMIT], dns)]
 
 
 def http_of(event: Event, part: HttpPart) -> list[Told]:
@@ -109,7 +112,7 @@ def http_of(event: Event, part: HttpPart) -> list[Told]:
         referrer=part.http_refer,
         headers=asked,
     )
-    told = [Told("url", url, f"{method} {url}".strip()[:_LABEL_LIMIT], http=request)]
+    told: list[Told] = [("url", url, f"{method} {url}".strip()[:_LABEL_LIMIT], request)]
     if not part.status:
         return told
     headers = _headers(part.response_headers)
@@ -125,7 +128,7 @@ def http_of(event: Event, part: HttpPart) -> list[Told]:
         headers=headers,
     )
     label = f"{part.status} {part.http_content_type}".rstrip()
-    told.append(Told("url", url, label[:_LABEL_LIMIT], http=response))
+    told.append(("url", url, label[:_LABEL_LIMIT], response))
     return told
 
 
@@ -139,7 +142,7 @@ def tls_of(event: Event, part: TlsPart) -> list[Told]:
         ja4=part.ja4,
     )
     uri = part.sni or event.dest_ip
-    told = [Told("tls", uri, "client-hello", tls=client)]
+    told: list[Told] = [("tls", uri, "client-hello", client)]
     if part.version or part.ja3s:
         server = Tls(
             type="server-hello",
@@ -147,22 +150,22 @@ def tls_of(event: Event, part: TlsPart) -> list[Told]:
             server_name=part.sni,
             ja3s=part.ja3s.hash if part.ja3s else "",
         )
-        told.append(Told("tls", uri, f"server-hello {server.version}".rstrip(), tls=server))
-    chain = chain_of(part)
+        told.append(("tls", uri, f"server-hello {server.version}".rstrip(), server))
+    chain = chain_of(part) if part.chain or part.certificate else []
     for position, parsed in enumerate(chain):
         certificate = replace(parsed.certificate, position=position, server_name=part.sni)
         if not position and not certificate.subject:
             certificate = replace(_told(part), **_hashes(certificate))
-        told.append(Told("x509", f"SHA1:{certificate.sha1}", parsed.pem, x509=certificate))
+        told.append(("x509", f"SHA1:{certificate.sha1}", parsed.pem, certificate))
     if not chain and (part.subject or part.fingerprint):
         certificate = _told(part)
-        told.append(Told("x509", f"SHA1:{certificate.sha1}", certificate.subject, x509=certificate))
+        told.append(("x509", f"SHA1:{certificate.sha1}", certificate.subject, certificate))
     return told
 
 
 def chain_of(part: TlsPart) -> list[Parsed]:
     """The certificates that were logged whole, the server's own first."""
-    encoded = part.chain or ([part.certificate] if part.certificate else [])
+    encoded = part.chain or ((part.certificate,) if part.certificate else ())
     chain = []
     for text in encoded[:_CHAIN]:
         try:
@@ -174,7 +177,13 @@ def chain_of(part: TlsPart) -> list[Parsed]:
 
 def _told(part: TlsPart) -> Certificate:
     """The server's certificate, as far as Suricata tells of it in words."""
-    return Certificate(
+    said = (
+        part.subject, part.issuerdn, part.serial, part.notbefore, part.notafter, part.subjectaltname, part.sni,
+    )  # fmt: skip
+    known = _certificates.get(part.fingerprint)
+    if known is not None and known[0] == said:
+        return known[1]
+    certificate = Certificate(
         subject=part.subject,
         issuer=part.issuerdn,
         serial_number=part.serial.replace(":", "").lower(),
@@ -185,6 +194,12 @@ def _told(part: TlsPart) -> Certificate:
         self_signed=bool(part.subject) and part.subject == part.issuerdn,
         server_name=part.sni,
     )
+    length = sum(map(len, said)) + sum(map(len, part.subjectaltname)) + len(part.fingerprint)
+    if length <= _LONGEST_CERTIFICATE:
+        if len(_certificates) >= _CERTIFICATES:
+            _certificates.clear()
+        _certificates[part.fingerprint] = said, certificate
+    return certificate
 
 
 def _hashes(certificate: Certificate) -> dict[str, str]:
@@ -201,7 +216,7 @@ def quic_of(event: Event, part: QuicPart) -> list[Told]:
         ja3=part.ja3.hash if part.ja3 else "",
         ja4=part.ja4,
     )
-    return [Told("tls", part.sni or event.dest_ip, "client-hello", tls=client)]
+    return [("tls", part.sni or event.dest_ip, "client-hello", client)]
 
 
 def file_of(event: Event, part: FilePart) -> list[Told]:
@@ -217,13 +232,13 @@ def file_of(event: Event, part: FilePart) -> list[Told]:
         sha256=part.sha256,
     )
     label = f"{part.filename} {part.magic}".rstrip()
-    return [Told("file", part.sha256 or part.sha1 or part.md5, label[:_LABEL_LIMIT], file=file)]
+    return [("file", part.sha256 or part.sha1 or part.md5, label[:_LABEL_LIMIT], file)]
 
 
 def ssh_of(_event: Event, part: SshPart) -> list[Told]:
     """Each side that has said something of itself."""
     sides: tuple[tuple[str, SshSide], ...] = (("client", part.client), ("server", part.server))
-    told = []
+    told: list[Told] = []
     for name, side in sides:
         if not side.software_version and not side.proto_version:
             continue
@@ -236,7 +251,7 @@ def ssh_of(_event: Event, part: SshPart) -> list[Told]:
             hassh=hassh,
         )
         label = f"{name} SSH-{side.proto_version}-{side.software_version}"
-        told.append(Told("ssh", hassh or side.software_version, label[:_LABEL_LIMIT], ssh=ssh))
+        told.append(("ssh", hassh or side.software_version, label[:_LABEL_LIMIT], ssh))
     return told
 
 
@@ -246,7 +261,7 @@ def smb_of(_event: Event, part: SmbPart) -> list[Told]:
     first = dialect[:1]
     smb = Smb(version=first if first in {"2", "3"} else "1" if dialect else "", dialect=dialect)
     label = " ".join(filter(None, (part.command, part.filename or part.share, part.status)))
-    return [Told("smb", dialect, label[:_LABEL_LIMIT], smb=smb)]
+    return [("smb", dialect, label[:_LABEL_LIMIT], smb)]
 
 
 def _answers(part: DnsPart) -> list[tuple[str, str, str]]:
@@ -261,7 +276,7 @@ def _answers(part: DnsPart) -> list[tuple[str, str, str]]:
     return [(part.rrname, part.rrtype, part.rdata)] if part.rdata else []
 
 
-def _headers(headers: list[HeaderPart]) -> list[tuple[str, str]]:
+def _headers(headers: Sequence[HeaderPart]) -> list[tuple[str, str]]:
     return [
         (header.name, header.value)
         for header in headers[:_MOST]

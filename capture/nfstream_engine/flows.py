@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from capture.community_id import community_id
 from capture.enrichment.domains import Domains
-from capture.nfstream_engine.dissector import Application, Dissector
+from capture.nfstream_engine.dissector import Dissector
+from capture.nfstream_engine.flow_state import FlowState, Half, Table
 from capture.packets.decode import ETHERNET, TCP, UDP, Header, may_carry_packets
 from capture.packets.dns import PORT as DNS_PORT
 from capture.source import Observation
@@ -18,11 +20,6 @@ from topics.records import Flow
 LINGER: Final = 5_000_000
 """How long, in microseconds, a closed TCP flow waits for packets that are still on their way."""
 
-_UNSEEN: Final = Application(name="Unknown", category="Unspecified")
-"""What nDPI would say of a flow it has not been shown, as one of fragments alone."""
-
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
-
 TRANSPORTS: Final = {
     0: "hopopt", 1: "icmp", 2: "igmp", 4: "ipv4", 6: "tcp", 8: "egp", 9: "igp", 17: "udp", 27: "rdp", 33: "dccp",
     41: "ipv6", 43: "ipv6-route", 44: "ipv6-frag", 46: "rsvp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp",
@@ -30,137 +27,8 @@ TRANSPORTS: Final = {
     108: "ipcomp", 112: "vrrp", 115: "l2tp", 124: "isis", 132: "sctp", 133: "fc", 136: "udplite", 137: "mpls-in-ip",
 }  # fmt: skip
 
-
 _DNS: Final = DNS_PORT.to_bytes(2, "big")
 _ONE_WAY: Final = "unidirectional_traffic"
-
-
-class Gap(NamedTuple):
-    """A range of sequence numbers that was left out when a later one was seen, and when that was."""
-
-    start: int
-    end: int
-    opened: int
-
-
-class Half:
-    """One direction of a flow: what was counted, and the TCP flags seen.
-
-    ``payload`` is how many of the bytes TCP or UDP carried. ``following`` is the TCP sequence number
-    that comes next, -1 before the first segment; ``gaps`` are the ranges before it that were not seen
-    (:mod:`capture.nfstream_engine.segments`). ``answers`` says that it is a name server's, whose answers are read.
-    """
-
-    __slots__ = (
-        "answers",
-        "bytes",
-        "flags",
-        "flow",
-        "following",
-        "gaps",
-        "out_of_order",
-        "packets",
-        "payload",
-        "retransmissions",
-        "zero_windows",
-    )
-
-    def __init__(self, flow: FlowState) -> None:
-        self.flow = flow
-        self.packets = 0
-        self.bytes = 0
-        self.payload = 0
-        self.flags = 0
-        self.following = -1
-        self.gaps: list[Gap] | None = None
-        self.retransmissions = 0
-        self.out_of_order = 0
-        self.zero_windows = 0
-        self.answers = False
-
-
-class Table(dict[bytes, Half]):
-    """Directions by addresses and ports, of packets alike in everything else."""
-
-
-class FlowState:
-    """A flow in the cache.
-
-    ``dissection`` is nDPI's state of it while it still looks; ``syn`` when its source asked last for a
-    connection, 0 where that was not seen, and ``setup_rtt`` how long the handshake took from then. ``source_domain``
-    and ``destination_domain`` are the names that were known when it began.
-    """
-
-    __slots__ = (
-        "application",
-        "community_id",
-        "destination",
-        "destination_domain",
-        "destination_mac",
-        "dissection",
-        "ended",
-        "flow_id",
-        "forward",
-        "header",
-        "last",
-        "reported",
-        "reverse",
-        "sequence",
-        "setup_rtt",
-        "source",
-        "source_domain",
-        "source_mac",
-        "start",
-        "syn",
-        "table",
-    )
-
-    def __init__(self, header: Header, time: int, table: Table, forward: bytes, reverse: bytes) -> None:
-        self.header = header
-        self.start = time
-        self.last = time
-        self.table = table
-        self.forward = forward
-        self.reverse = reverse
-        self.source = Half(self)
-        self.destination = Half(self)
-        self.community_id = ""
-        self.flow_id = ""
-        self.source_mac = ""
-        self.destination_mac = ""
-        self.source_domain = ""
-        self.destination_domain = ""
-        self.dissection: Any = None
-        self.application = _UNSEEN
-        self.sequence = 0
-        self.reported = (0, 0, 0, 0, 0, 0)
-        self.ended = False
-        self.syn = 0
-        self.setup_rtt = 0
-
-    @property
-    def over(self) -> bool:
-        """True when TCP has ended the flow: FIN both ways, or RST."""
-        source, destination = self.source.flags, self.destination.flags
-        return bool((source | destination) & RST or source & destination & FIN)
-
-    @property
-    def state(self) -> str:
-        """The TCP state, as in :class:`~topics.records.Flow`."""
-        if self.header.protocol != TCP:
-            return ""
-        source, destination = self.source.flags, self.destination.flags
-        if source & destination & FIN:
-            return "closed"
-        if (source | destination) & RST:
-            return "reset"
-        if (source | destination) & FIN:
-            return "closing"
-        if source == SYN and not destination:
-            return "syn"
-        if source & SYN and destination & SYN and not source & ACK:
-            return "syn-ack"
-        return "established"
 
 
 class FlowCache:
@@ -185,7 +53,8 @@ class FlowCache:
         self.version4: dict[int, Table] = {}
         self.version6: dict[int, Table] = {}
         self._others: dict[tuple[int, int, int, str, int], Table] = {}
-        self._flows: dict[FlowState, None] = {}
+        # The first of a plain dict is found behind the places of all that were first before it.
+        self._flows: OrderedDict[FlowState, None] = OrderedDict()
         self._fragments: dict[bytes, Half] = {}
         self._older_fragments: dict[bytes, Half] = {}
         self._twins: dict[str, int] = {}
@@ -209,7 +78,7 @@ class FlowCache:
                 return half
         half = self._table(header).get(header.source + header.destination + header.ports)
         if half is not None and header.fragment and not header.later:
-            self._fragments[header.fragment] = half
+            self._expect_fragments(header, half)
         return half
 
     def begin(self, header: Header, time: int, window: int, link: int, buffer: bytes, start: int) -> Half:
@@ -238,7 +107,7 @@ class FlowCache:
         table[forward] = flow.source
         self._flows[flow] = None
         if header.fragment and not header.later:
-            self._fragments[header.fragment] = flow.source
+            self._expect_fragments(header, flow.source)
         return flow.source
 
     def end(self, flow: FlowState, window: int, reason: str) -> None:
@@ -251,6 +120,12 @@ class FlowCache:
         del flow.table[flow.forward]
         if flow.reverse != flow.forward:
             del flow.table[flow.reverse]
+        if not flow.table:
+            # Tunnels come and go, each with a number of its own.
+            tables, key = self._place(flow.header)
+            del tables[key]
+        # Its directions know it: in a ring it would be held for as long as the cycle collector leaves it, hours.
+        del flow.source, flow.destination
 
     def settle(self, flow: FlowState) -> None:
         """Take nDPI's last word on a flow."""
@@ -262,7 +137,7 @@ class FlowCache:
         idle, closed = now - self._idle, now - LINGER
         for flow in [flow for flow in self._flows if flow.last <= closed and (flow.last <= idle or flow.over)]:
             self.end(flow, window, "end" if flow.over else "idle")
-        self._older_fragments, self._fragments = self._fragments, {}
+        self._forget_fragments()
 
     def report(self, window: int) -> None:
         """Report every flow that had packets since its last record."""
@@ -285,16 +160,25 @@ class FlowCache:
                 self.settle(flow)
         self._flows.clear()
 
-    def _table(self, header: Header) -> Table:
+    def _expect_fragments(self, header: Header, half: Half) -> None:
+        if len(self._fragments) >= self._most:
+            self._forget_fragments()
+        self._fragments[header.fragment] = half
+
+    def _forget_fragments(self) -> None:
+        self._older_fragments, self._fragments = self._fragments, {}
+
+    def _place(self, header: Header) -> tuple[dict[Any, Table], Any]:
+        """Where the table of a packet is, and its key."""
         _, version, protocol, *_ = header
-        tables: dict[Any, Table]
-        key: Any
         if header.ports and protocol in {TCP, UDP} and not header.tunnel and not may_carry_packets(header):
-            tables, key = self.version4 if version == 4 else self.version6, protocol << 12 | header.vlan
-        else:
-            tunnel = header.tunnel
-            name, network = (tunnel.name, tunnel.network) if tunnel else ("", 0)
-            tables, key = self._others, (version, protocol, header.vlan, name, network)
+            return self.version4 if version == 4 else self.version6, protocol << 12 | header.vlan
+        tunnel = header.tunnel
+        name, network = (tunnel.name, tunnel.network) if tunnel else ("", 0)
+        return self._others, (version, protocol, header.vlan, name, network)
+
+    def _table(self, header: Header) -> Table:
+        tables, key = self._place(header)
         table = tables.get(key)
         if table is None:
             table = tables[key] = Table()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, Gap, Half
+from capture.nfstream_engine.flow_state import ACK, FIN, RST, SYN, Gap, Half
 from capture.packets.decode import TCP, UDP, Header
 
 NUMBERS: Final = 0xFFFFFFFF

@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from capture.enrichment import NAME as ENRICHMENT
 from capture.enrichment.domains import Domains
 from capture.nfstream_engine.dissector import Dissector
-from capture.nfstream_engine.flows import ACK, FIN, RST, SYN, FlowCache, FlowState
+from capture.nfstream_engine.flow_state import ACK, FIN, RST, SYN, FlowState
+from capture.nfstream_engine.flows import FlowCache
 from capture.nfstream_engine.segments import NUMBERS, arrived, extent, flagged, payload_size
 from capture.packets.decode import ETHERNET, TCP, VLAN, decode
 from capture.packets.fanout import Fanout

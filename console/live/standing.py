@@ -13,7 +13,7 @@ from confluent_kafka import Message as Raw
 from msgspec import DecodeError
 
 from console.live.reach import Reach
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.catalog import ALERT_STATE, MESSAGE, NOTIFICATION, POLICY
 from topics.codec import BadMessage, open_message
 from topics.errors import TaplineError
@@ -98,7 +98,8 @@ class Standing:
 
     def _follow(self) -> None:
         """Read the topics from their beginning and go on until :meth:`stop`, or until Kafka is away."""
-        _, metadata = connect(self._kafka)
+        admin, metadata = connect(self._kafka)
+        require_topics(self._kafka, admin, metadata, [topic.name(self._kafka.prefix) for topic in _TOPICS])
         consumer = Consumer(
             self._kafka.client()
             | {"group.id": f"{self._kafka.prefix}-console", "enable.auto.commit": False, "log_level": 0}
@@ -108,8 +109,6 @@ class Standing:
             missing: dict[tuple[str, int], int] = {}
             for topic in _TOPICS:
                 name = topic.name(self._kafka.prefix)
-                if name not in metadata.topics:
-                    raise TaplineError(f"Kafka has no topic {name}: run `tapline topics create`")
                 for number in metadata.topics[name].partitions if topic is not MESSAGE else (PARTITION,):
                     low, high = consumer.get_watermark_offsets(TopicPartition(name, number), timeout=_TIMEOUT)
                     # Of what was told the topic keeps two weeks: only that something is told matters here.

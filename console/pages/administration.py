@@ -70,7 +70,8 @@ def audit_page(request: Request, console: Asked, session: Administrator) -> Resp
 @router.get("/account")
 def account_page(request: Request, console: Asked, session: Viewer) -> Response:
     """One's own password."""
-    return Page(request, console, session, "account").draw("account.html", problem="")
+    own = console.users.find(session.name) is not None
+    return Page(request, console, session, "account").draw("account.html", problem="", own=own)
 
 
 @router.post("/account")
@@ -84,9 +85,11 @@ def change_password(request: Request, console: Asked, session: Viewer, form: For
             raise ValueError("the two passwords differ")  # noqa: TRY301 - shown like any other
         console.users.change(session.name, password=new)
     except (LoginNeeded, TooOften):
-        return page.draw("account.html", status=422, problem="the old password is wrong, or was tried too often")
+        return page.draw(
+            "account.html", status=422, own=True, problem="the old password is wrong, or was tried too often"
+        )
     except ValueError as error:
-        return page.draw("account.html", status=422, problem=str(error))
+        return page.draw("account.html", status=422, own=True, problem=str(error))
     console.audit.write(session.name, "changed password", session.name, address=address_of(request))
     console.sessions.close_of(session.name)
     return RedirectResponse("/login", 303)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.errors import LoginNeeded, TooOften
+from console.errors import LoginNeeded, Refused, TooOften, Unavailable
 from console.parts import Console
+from console.security.openid import PENDING_SECONDS, Pending
 from console.security.roles import Role
-from console.web.access import Asked, Form, MaybeSession, Viewer, address_of, begin_session, end_session, own_path
+from console.web.access import (
+    Asked,
+    Form,
+    MaybeSession,
+    Viewer,
+    address_of,
+    begin_session,
+    end_session,
+    openid_cookie_name,
+    own_path,
+)
 from console.web.drawing import Page
-from console.web.entering import log_in
+from console.web.entering import log_in, log_in_by_openid
 
 router = APIRouter()
 
@@ -18,11 +29,11 @@ router = APIRouter()
 @router.get("/login", response_model=None)
 def login_page(request: Request, console: Asked, session: MaybeSession, next: str = "/") -> Response:  # noqa: A002
     """The form; whoever has logged in goes on."""
-    if console.users.empty:
+    if console.users.empty and not console.openid.on:
         return RedirectResponse("/setup", 303)
     if session is not None:
         return RedirectResponse(own_path(next), 303)
-    return Page(request, console, None).draw("login.html", problem="", name="", next=own_path(next))
+    return _form(request, console, own_path(next))
 
 
 @router.post("/login", response_model=None)
@@ -34,8 +45,7 @@ def login(request: Request, console: Asked, form: Form) -> Response:
         user = log_in(console, name, form.get("password", ""), address_of(request))
     except (LoginNeeded, TooOften) as error:
         status = 429 if isinstance(error, TooOften) else 401
-        page = Page(request, console, None)
-        return page.draw("login.html", status=status, problem=str(error), name=name, next=there)
+        return _form(request, console, there, str(error), status=status, name=name)
     answer = RedirectResponse(there, 303)
     begin_session(console, answer, user)
     return answer
@@ -68,6 +78,69 @@ def setup(request: Request, console: Asked, form: Form) -> Response:
         page = Page(request, console, None)
         return page.draw("setup.html", status=403, problem=problem, name=form.get("name", ""))
     return RedirectResponse("/login", 303)
+
+
+@router.get("/openid", response_model=None)
+def begin_openid(request: Request, console: Asked, next: str = "/") -> Response:  # noqa: A002
+    """Go to the OpenID provider to log in."""
+    if not console.openid.on:
+        return RedirectResponse("/login", 303)
+    try:
+        url, pending = console.openid.begin(_back(request, console), own_path(next))
+    except (Refused, Unavailable) as error:
+        return _form(request, console, own_path(next), str(error), status=503)
+    answer = RedirectResponse(url, 303)
+    # The provider is another site: on the way back the browser sends no cookie that is strictly of this one.
+    answer.set_cookie(
+        openid_cookie_name(console),
+        pending.written(),
+        max_age=PENDING_SECONDS,
+        path="/",
+        secure=console.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+@router.get("/openid/return", response_model=None)
+def end_openid(request: Request, console: Asked) -> Response:
+    """Come back from the OpenID provider."""
+    if not console.openid.on:
+        return RedirectResponse("/login", 303)
+    pending = Pending.read(request.cookies.get(openid_cookie_name(console), ""))
+    there = own_path(pending.next) if pending else "/"
+    try:
+        user = log_in_by_openid(console, pending, request.query_params, _back(request, console), address_of(request))
+    except (Refused, Unavailable, TooOften) as error:
+        status = {Refused: 403, Unavailable: 503}.get(type(error), 429)
+        answer = _form(request, console, there, str(error), status=status)
+    else:
+        # Not a redirect: a browser on its way from another site sends no strict cookie to where that leads.
+        answer = Page(request, console, None).draw("entered.html", next=there)
+        begin_session(console, answer, user)
+    answer.delete_cookie(openid_cookie_name(console), path="/", secure=console.secure, httponly=True, samesite="lax")
+    return answer
+
+
+def _back(request: Request, console: Console) -> str:
+    """Where the provider leads back to, which it has to know beforehand."""
+    return f"{(console.settings.public_url or str(request.base_url)).rstrip('/')}/openid/return"
+
+
+def _form(
+    request: Request, console: Console, there: str, problem: str = "", *, status: int = 200, name: str = ""
+) -> Response:
+    page = Page(request, console, None)
+    return page.draw(
+        "login.html",
+        status=status,
+        problem=problem,
+        name=name,
+        next=there,
+        passwords=not console.users.empty,
+        openid=console.openid.on,
+    )
 
 
 def _first_user(console: Console, form: dict[str, str], address: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Role(IntEnum):
-    """A viewer looks, an operator also handles alerts, an administrator also changes settings and users."""
+    """A viewer looks, an operator also handles alerts and dead letters, an administrator also settings and users."""
 
     VIEWER = 1
     OPERATOR = 2

@@ -35,6 +35,11 @@ def cookie_name(console: Console) -> str:
     return "__Host-tapline" if console.secure else "tapline"
 
 
+def openid_cookie_name(console: Console) -> str:
+    """The cookie of a log-in that was begun at an OpenID provider."""
+    return f"{cookie_name(console)}-openid"
+
+
 def session_of(request: Request, console: Asked) -> Session | None:
     """The session of whoever asks; a page that draws itself anew does not make it last longer."""
     token = request.cookies.get(cookie_name(console), "")

@@ -12,10 +12,12 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from exporters.elasticsearch.metrics import KAFKA_ERRORS, LAG
-from topics.admin import connect
+from topics.admin import connect, require_topics
 from topics.catalog import Topic
 from topics.dead_letters import EXPORTER
 from topics.errors import TaplineError
+from topics.refusals import refused
+from topics.rights import of_elasticsearch, require
 from topics.settings import KafkaSettings
 
 GROUP: Final = EXPORTER
@@ -26,6 +28,7 @@ Place = tuple[str, int]
 
 _COMMIT_AGAIN_SECONDS: Final = 0.5
 _LAG_EVERY: Final = 5.0
+_LAG_TIMEOUT: Final = 1.0
 _FATAL: Final = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -58,10 +61,9 @@ class Reader:
 
     def start(self) -> None:
         """Join the group; :class:`TaplineError` when Kafka or a topic is not there."""
-        _, metadata = connect(self._kafka)
-        for name in self._topics:
-            if name not in metadata.topics:
-                raise TaplineError(f"topic {name} does not exist: run `tapline topics create`")
+        require(self._kafka, "elasticsearch", of_elasticsearch(self._kafka, self._topics.values()))
+        admin, metadata = connect(self._kafka)
+        require_topics(self._kafka, admin, metadata, self._topics)
         self._joined = Consumer(
             {
                 "fetch.queue.backoff.ms": 50,
@@ -96,7 +98,9 @@ class Reader:
             return message
         _note(problem)
         if problem.code() in _FATAL:
-            raise TaplineError(f"Kafka refuses the exporter: {problem.str()}")
+            name = message.topic() if message is not None else None
+            why = refused(self._kafka, problem, "Read", name or "", f"Read on the group {self._kafka.prefix}-{GROUP}")
+            raise TaplineError(f"Kafka refuses the exporter: {why}")
         return None
 
     def hold(self) -> None:
@@ -188,7 +192,8 @@ class Reader:
         consumer = self._consumer()
         with suppress(KafkaException):
             for position in consumer.position(list(self._assigned.values())):
-                _, end = consumer.get_watermark_offsets(position, cached=True)
+                # The client knows what it has seen while reading; of paused partitions Kafka has to be asked.
+                _, end = consumer.get_watermark_offsets(position, timeout=_LAG_TIMEOUT, cached=not self._paused)
                 if position.offset >= 0 and end >= 0:
                     LAG.labels(self._topics[position.topic].kind, str(position.partition)).set(end - position.offset)
 

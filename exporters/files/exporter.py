@@ -33,6 +33,7 @@ from topics.codec import BadMessage, open_message
 from topics.dead_letters import FILES as STAGE
 from topics.errors import TaplineError
 from topics.records import Record
+from topics.rights import of_files, require
 from topics.settings import KafkaSettings
 
 GROUP: Final = STAGE
@@ -64,7 +65,7 @@ class FilesExporter(MessageExporter):
             BY_KIND[kind].name(kafka.prefix): BY_KIND[kind] for kind in dict.fromkeys(settings.kinds)
         }
         component = (health or Health()).component("files", stall_seconds=120)
-        super().__init__(kafka, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
+        super().__init__(kafka, GROUP, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
         self._settings = settings
         self._folder = Path(settings.folder)
         self._topic_ids: dict[str, str] = {}
@@ -81,6 +82,7 @@ class FilesExporter(MessageExporter):
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TaplineError(f"cannot make the folder {self._folder} ({error.strerror}): set files.folder") from error
+        require(self._kafka, "files", of_files(self._kafka, self._topics.values()))
         admin, _ = connect_to_topics(self._kafka, [*self._topics, DEAD.name(self._kafka.prefix)])
         described = admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=_TIMEOUT)
         self._topic_ids = {name: topic_id(future.result().topic_id) for name, future in described.items()}
@@ -106,7 +108,7 @@ class FilesExporter(MessageExporter):
     def _join(self) -> None:
         self._consumer = new_consumer(
             self._kafka,
-            f"{self._kafka.prefix}-{GROUP}",
+            self._group,
             self._note,
             {"partition.assignment.strategy": "cooperative-sticky"},
         )

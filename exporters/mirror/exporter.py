@@ -6,23 +6,26 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from exporters.backlog import Backlog
 from exporters.consumer import MessageExporter, connect_to_topics, new_consumer
 from exporters.letters import letter
-from exporters.mirror.messages import headers_of, key_of, value_of
+from exporters.mirror.messages import headers_of, key_of, size_of, value_of
 from exporters.mirror.metrics import KAFKA_ERRORS, LAG, MIRRORED, OLDEST, READ, REJECTIONS, TRANSACTIONS
 from exporters.mirror.settings import MirrorSettings
+from exporters.mirror.targets import MAX_BYTES, TIMEOUT, create, largest_messages
 from tapline.process.health import Health
 from topics.catalog import BY_KIND, DEAD, Topic
 from topics.codec import BadMessage, encode, open_message
 from topics.dead_letters import MIRROR, dead_envelope
 from topics.errors import TaplineError
 from topics.records import DeadLetter
+from topics.refusals import lacking
+from topics.rights import of_mirror, require
 from topics.settings import KafkaSettings
 
 GROUP: Final = MIRROR
@@ -34,9 +37,7 @@ MOST_RECORDS: Final = 20_000
 LONGEST: Final = 1.0
 """Seconds after its first record at which a transaction is committed."""
 
-_TIMEOUT: Final = 30.0
-_MAX_BYTES: Final = 8 * 1024 * 1024
-_LONGEST_VALUE: Final = _MAX_BYTES - 64 * 1024
+_BATCH_BYTES: Final = 1_000_000
 
 _log = logging.getLogger(__name__)
 
@@ -53,10 +54,12 @@ class MirrorExporter(MessageExporter):
             BY_KIND[kind].name(kafka.prefix): BY_KIND[kind] for kind in dict.fromkeys(settings.kinds)
         }
         component = (health or Health()).component("mirror", stall_seconds=180)
-        super().__init__(kafka, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
+        super().__init__(kafka, GROUP, component, Backlog(self._topics, LAG, OLDEST), KAFKA_ERRORS)
         self._settings = settings
         self._prefix = settings.prefix or f"{kafka.prefix}.mirror"
         self._producer: Producer | None = None
+        self._largest: dict[str, int] = {}
+        self._has_outgrown = False
         self._began = 0.0
         self._firsts: dict[tuple[str, int], int] = {}
         self._nexts: dict[tuple[str, int], int] = {}
@@ -70,10 +73,18 @@ class MirrorExporter(MessageExporter):
             raise TaplineError("mirror.kinds is empty: name the kinds of records to mirror, as flow")
         if self._prefix == self._kafka.prefix:
             raise TaplineError(f"mirror.prefix is {self._prefix!r}, as that of the topics themselves: choose another")
+        transactions = f"{self._kafka.prefix}-{GROUP}-{self._settings.instance}"
+        rights = of_mirror(self._kafka, self._topics.values(), self._prefix, self._settings.instance)
+        require(self._kafka, "mirror", rights)
         admin, metadata = connect_to_topics(self._kafka, [*self._topics, DEAD.name(self._kafka.prefix)])
-        self._create(
-            admin, {name: len(metadata.topics[name].partitions) for name in self._topics}, set(metadata.topics)
+        create(
+            self._kafka,
+            admin,
+            {self.target(topic): topic for topic in self._topics.values()},
+            {self.target(topic): len(metadata.topics[name].partitions) for name, topic in self._topics.items()},
+            set(metadata.topics),
         )
+        self._largest = largest_messages(admin, map(self.target, self._topics.values()))
         try:
             self._producer = Producer(
                 {
@@ -82,18 +93,22 @@ class MirrorExporter(MessageExporter):
                     "partitioner": "murmur2_random",
                     "transaction.timeout.ms": 60_000,
                     **self._kafka.client(),
-                    "message.max.bytes": _MAX_BYTES,
-                    "transactional.id": f"{self._kafka.prefix}-{GROUP}-{self._settings.instance}",
+                    "message.max.bytes": MAX_BYTES,
+                    # A batch that a topic refuses would take with it messages that it does not.
+                    "batch.size": min(_BATCH_BYTES, *self._largest.values()),
+                    "transactional.id": transactions,
                     "error_cb": self._note,
                 },
                 logger=_log,
             )
-            self._producer.init_transactions(_TIMEOUT)
+            self._producer.init_transactions(TIMEOUT)
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                raise TaplineError(lacking(self._kafka, f"Write on the transactional id {transactions}")) from error
             raise TaplineError(f"Kafka refuses transactions ({error.args[0].str()}): see `tapline doctor`") from error
         self._consumer = new_consumer(
             self._kafka,
-            f"{self._kafka.prefix}-{GROUP}",
+            self._group,
             self._note,
             {"isolation.level": "read_committed", "partition.assignment.strategy": "range"},
         )
@@ -115,8 +130,10 @@ class MirrorExporter(MessageExporter):
         """Leave the group; a transaction that is not committed is aborted."""
         self._close()
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(1.0)
+            # A producer that was refused has nothing to give up, and says so again.
+            with suppress(KafkaException):
+                self._producer.purge()
+                self._producer.flush(1.0)
             self._producer = None
 
     def _tend(self) -> None:
@@ -126,27 +143,6 @@ class MirrorExporter(MessageExporter):
     def target(self, topic: Topic) -> str:
         """The name of the topic that a topic is mirrored to."""
         return f"{self._prefix}.{topic.kind}"
-
-    def _create(self, admin: AdminClient, partitions: dict[str, int], existing: set[str]) -> None:
-        wanted = [
-            NewTopic(
-                self.target(self._topics[name]),
-                num_partitions=number,
-                replication_factor=self._kafka.replication,
-                config={
-                    "max.message.bytes": str(_MAX_BYTES),
-                    "retention.ms": str(self._topics[name].retention_ms),
-                },
-            )
-            for name, number in partitions.items()
-            if self.target(self._topics[name]) not in existing
-        ]
-        for name, future in (admin.create_topics(wanted, operation_timeout=_TIMEOUT) if wanted else {}).items():
-            try:
-                future.result()
-            except KafkaException as error:
-                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                    raise TaplineError(f"cannot create topic {name}: {error.args[0].str()}") from error
 
     def _take(self, message: Message) -> None:
         name, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
@@ -172,11 +168,14 @@ class MirrorExporter(MessageExporter):
             except ValueError as error:
                 self._reject(topic, letter(GROUP, message, "document", str(error), index, b""))
                 continue
-            if len(value) > _LONGEST_VALUE:
-                self._reject(topic, letter(GROUP, message, "too-large", f"{len(value)} bytes", index, value))
-                continue
             key = key_of(record, self._settings.key)
-            self._produce(self.target(topic), key, value, headers_of(envelope, name, partition, offset, index))
+            headers = headers_of(envelope, name, partition, offset, index)
+            size, largest = size_of(key, value, headers), self._largest[self.target(topic)]
+            if size > largest:
+                detail = f"a message of {size} bytes, of {largest} that {self.target(topic)} takes"
+                self._reject(topic, letter(GROUP, message, "too-large", detail, index, value))
+                continue
+            self._produce(self.target(topic), key, value, headers)
             self._counts[topic.kind] += 1
 
     def _reject(self, topic: Topic, why: DeadLetter) -> None:
@@ -203,6 +202,7 @@ class MirrorExporter(MessageExporter):
         # The transaction cannot be committed any more, so that nothing is lost: see _commit.
         if error is not None:
             KAFKA_ERRORS.labels(error.name()).inc()
+            self._has_outgrown |= error.code() == KafkaError.MSG_SIZE_TOO_LARGE
 
     def _commit(self) -> None:
         """Commit the transaction; where Kafka wants it aborted, read its messages again."""
@@ -212,12 +212,16 @@ class MirrorExporter(MessageExporter):
         offsets = [TopicPartition(*place, offset) for place, offset in self._nexts.items()]
         try:
             self._retrying(
-                lambda: producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), _TIMEOUT)
+                lambda: producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), TIMEOUT)
             )
-            self._retrying(lambda: producer.commit_transaction(_TIMEOUT))
+            self._retrying(lambda: producer.commit_transaction(TIMEOUT))
         except KafkaException as error:
             if not error.args[0].txn_requires_abort():
                 raise
+            if self._has_outgrown:
+                raise TaplineError(
+                    "a topic of the mirror takes smaller messages than when the mirror was started: start it again"
+                ) from error
             KAFKA_ERRORS.labels(error.args[0].name()).inc()
             _log.warning("transaction aborted, trying again", extra={"reason": error.args[0].str()})
             firsts = dict(self._firsts)
@@ -248,7 +252,7 @@ class MirrorExporter(MessageExporter):
                 return
 
     def _abort(self) -> None:
-        self._transactions().abort_transaction(_TIMEOUT)
+        self._transactions().abort_transaction(TIMEOUT)
         self._forget("aborted")
 
     def _forget(self, outcome: str) -> None:

@@ -12,6 +12,9 @@ from topics.catalog import Topic
 from topics.codec import Envelope
 from topics.records import Record
 
+_OVERHEAD: Final = 256
+"""More bytes than Kafka adds to a message that is alone in its batch."""
+
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -35,3 +38,8 @@ def headers_of(envelope: Envelope, source: str, partition: int, offset: int, ind
         ("window", b"%d" % envelope.window),
         ("origin", f"{source}/{partition}/{offset}/{index}".encode()),
     ]
+
+
+def size_of(key: str, value: bytes, headers: list[tuple[str, bytes]]) -> int:
+    """How many bytes the message has at most, as Kafka counts them."""
+    return _OVERHEAD + len(key.encode()) + len(value) + sum(len(name) + len(each) for name, each in headers)

@@ -18,6 +18,8 @@ from tapline.process.health import Health
 from topics.catalog import COUNTER
 from topics.codec import BadMessage, open_message
 from topics.errors import TaplineError
+from topics.rights import PROMETHEUS as GROUP
+from topics.rights import of_prometheus, require
 from topics.settings import KafkaSettings
 
 _TIMEOUT: Final = 10.0
@@ -39,7 +41,7 @@ class PrometheusExporter(MessageExporter):
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         backlog = Backlog({COUNTER.name(kafka.prefix): COUNTER}, LAG, OLDEST)
-        super().__init__(kafka, (health or Health()).component("prometheus"), backlog, KAFKA_ERRORS)
+        super().__init__(kafka, GROUP, (health or Health()).component("prometheus"), backlog, KAFKA_ERRORS)
         self._settings = settings
         self._registry = registry
         self._values = Values(settings)
@@ -50,8 +52,9 @@ class PrometheusExporter(MessageExporter):
         if not self._settings.counters:
             raise TaplineError("no counters are chosen: name groups under prometheus.counters in tapline.yaml")
         name = COUNTER.name(self._kafka.prefix)
+        require(self._kafka, "prometheus", of_prometheus(self._kafka))
         _, metadata = connect_to_topics(self._kafka, [name])
-        self._consumer = new_consumer(self._kafka, f"{self._kafka.prefix}-exporter-prometheus", self._note, {})
+        self._consumer = new_consumer(self._kafka, self._group, self._note, {})
         since = int((time.time() - self._settings.stale_seconds) * 1000)
         try:
             ends = {

@@ -22,6 +22,7 @@ from tapline.process.health import Health
 from topics.catalog import DEAD, NOTIFICATION, POLICY
 from topics.errors import TaplineError
 from topics.partitions import digest
+from topics.rights import of_recipients, require
 from topics.settings import KafkaSettings
 
 
@@ -49,6 +50,8 @@ class RecipientsExporter(Exporter):
     def start(self) -> None:
         """Check all recipients and that the topics are there; :class:`TaplineError` says what to do."""
         check_names(self._settings)
+        names = [recipient.name for recipient in self._settings.send_to]
+        require(self._kafka, "recipients", of_recipients(self._kafka, names))
         connect_to_topics(self._kafka, [topic.name(self._kafka.prefix) for topic in (NOTIFICATION, POLICY, DEAD)])
         if any(when.pools for recipient in self._settings.send_to for when in recipient.when):
             self._pools = LivePools(self._kafka, self._policy)

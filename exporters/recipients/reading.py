@@ -28,6 +28,7 @@ LOOK_BACK: Final = 2000
 
 _TIMEOUT: Final = 10.0
 _LAG_EVERY: Final = 5.0
+_LAG_TIMEOUT: Final = 1.0
 _MOST_POLL_INTERVAL_MS: Final = 15 * 60 * 1000
 _QUEUED_KILOBYTES: Final = 1024
 
@@ -206,6 +207,7 @@ class NotificationReader:
             message = consumer.poll(min(left, POLL_SECONDS))
             if message is not None:
                 self._held.append(message)
+            self._measure_lag(consumer)
             self._progress()
         return not self._leaving.is_set() and not self.is_disturbed
 
@@ -370,9 +372,10 @@ class NotificationReader:
         if now - self._lag_read < _LAG_EVERY:
             return
         self._lag_read = now
-        for place in self._places.values():
-            with suppress(KafkaException):
-                _, end = consumer.get_watermark_offsets(place.at(0), cached=True)
+        with suppress(KafkaException):
+            for place in self._places.values():
+                # The client knows what it has seen while reading; of paused partitions Kafka has to be asked.
+                _, end = consumer.get_watermark_offsets(place.at(0), timeout=_LAG_TIMEOUT, cached=not self._paused)
                 if end >= 0:
                     LAG.labels(self._name, f"{place.topic.kind}/{place.partition}").set(max(0, end - place.done.offset))
 

@@ -7,17 +7,18 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
-
-from msgspec import Struct
+from typing import Final
 
 from capture.open import deep_engine
 from capture.suricata.program import OLDEST as OLDEST_SURICATA
 from capture.suricata.program import find_suricata
+from tapline.commands.broker_findings import kafka
+from tapline.commands.capture_findings import buffers, interfaces, live_capture, own_addresses
+from tapline.commands.finding import Finding, checked, problem
 from tapline.configuration import Configuration
 from topics.errors import TaplineError
 
@@ -28,24 +29,16 @@ OLDEST_TSHARK: Final = (3, 6)
 MOST_SKEW_SECONDS: Final = 2.0
 
 _MEMORY_EACH: Final = 1 << 30
-_NET_ADMIN, _NET_RAW = 12, 13
+_FULL: Final = 0.9
+"""Share of a disk at which Elasticsearch puts no more onto it, where nothing else is set."""
 
 
-class Finding(Struct, frozen=True):
-    """One thing looked at; ``fix`` is what to do, "" when nothing has to be done."""
-
-    subject: str
-    verdict: Literal["ok", "warning", "problem"]
-    finding: str
-    fix: str = ""
-
-
-def diagnose(configuration: Configuration) -> list[Finding]:
-    """Everything there is to find, in the order in which it matters."""
+def diagnose(configuration: Configuration, captured: Sequence[str] = ()) -> list[Finding]:
+    """Everything there is to find, in the order in which it matters; also of the interfaces that are ``captured``."""
     findings: list[Finding] = []
     for look in LOOKS:
         findings.extend(look(configuration))
-    return findings
+    return [*findings, *interfaces(captured)]
 
 
 def python(_configuration: Configuration) -> Iterator[Finding]:
@@ -100,21 +93,6 @@ def suricata(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("suricata", "ok", f"{program.version}{makes}")
 
 
-def live_capture(_configuration: Configuration) -> Iterator[Finding]:
-    """Whether this process may open interfaces."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    effective = int(status.partition("CapEff:")[2].split()[0], 16)
-    if effective >> _NET_RAW & 1 and effective >> _NET_ADMIN & 1:
-        yield Finding("live capture", "ok", "interfaces can be opened")
-    else:
-        yield Finding(
-            "live capture",
-            "warning",
-            "interfaces cannot be opened by this user; files can be read",
-            "run `tapline capture` for interfaces as root, or with CAP_NET_RAW and CAP_NET_ADMIN",
-        )
-
-
 def engines(configuration: Configuration) -> Iterator[Finding]:
     """Whether the local engines run, or could be started."""
     from tapline.services import local, preflight
@@ -128,34 +106,16 @@ def engines(configuration: Configuration) -> Iterator[Finding]:
             yield Finding(name, "problem", f"process {status.pid} does not answer", f"see {status.log}")
     idle = [name for name, status in running.items() if status.pid is None]
     folder = Path(settings.folder).absolute()
-    yield _checked("folder", "can be written", partial(preflight.check_writable, folder))
-    yield _checked("disk", "enough", partial(preflight.check_disk, folder))
+    yield checked("folder", "can be written", partial(preflight.check_writable, folder))
+    yield checked("disk", "enough", partial(preflight.check_disk, folder))
     if idle:
-        yield _checked("memory", "enough", partial(preflight.check_memory, len(idle) * _MEMORY_EACH))
+        yield checked("memory", "enough", partial(preflight.check_memory, len(idle) * _MEMORY_EACH))
     for name in idle:
         setting = f"{name}_port"
         port = getattr(settings, setting)
         if port:
             check = partial(preflight.check_port, port, name, f"services.{setting}")
-            yield _checked(f"port {port}", "free", check)
-
-
-def kafka(configuration: Configuration) -> Iterator[Finding]:
-    """Whether Kafka is there and its topics are as they should be."""
-    from topics.admin import states
-
-    try:
-        topics = states(configuration.kafka)
-    except TaplineError as error:
-        yield _problem("kafka.bootstrap", error)
-        return
-    yield Finding("kafka.bootstrap", "ok", f"{configuration.kafka.bootstrap} answers")
-    wrong = [topic for topic in topics if topic.problem]
-    for topic in wrong:
-        finding, _, fix = topic.problem.partition(": ")
-        yield Finding(f"topic {topic.name}", "problem", finding, fix)
-    if not wrong:
-        yield Finding("topics", "ok", f"{len(topics)}, all as they should be")
+            yield checked(f"port {port}", "free", check)
 
 
 def elasticsearch(configuration: Configuration) -> Iterator[Finding]:
@@ -166,9 +126,12 @@ def elasticsearch(configuration: Configuration) -> Iterator[Finding]:
     try:
         with Holdings(settings) as holdings:
             missing = holdings.missing_templates()
+            other = [] if missing else holdings.other_templates()
+            blocked = holdings.blocked()
+            full = [f"{name} to {share:.0%}" for name, share in holdings.disks().items() if share >= _FULL]
             ahead = holdings.clock() - time.time()
     except TaplineError as error:
-        yield _problem("elasticsearch.hosts", error)
+        yield problem("elasticsearch.hosts", error)
         return
     yield Finding("elasticsearch.hosts", "ok", "Elasticsearch answers")
     if missing:
@@ -178,8 +141,29 @@ def elasticsearch(configuration: Configuration) -> Iterator[Finding]:
             f"{len(missing)} are missing, as {missing[0]}",
             "start `tapline export elasticsearch`, which puts them first",
         )
+    elif other:
+        yield Finding(
+            "templates",
+            "warning",
+            f"{len(other)} are not those of this program, as {other[0]}",
+            "run `tapline export setup`; where a later version of Tapline has put them, use that one",
+        )
     else:
         yield Finding("templates", "ok", "all there")
+    if blocked:
+        yield Finding(
+            "indices",
+            "problem",
+            f"Elasticsearch takes no writes to {len(blocked)}, as {blocked[0]}: its disk was too full",
+            "make room, then put `index.blocks.read_only_allow_delete: null` to their settings",
+        )
+    if full:
+        yield Finding(
+            "elasticsearch disks",
+            "warning",
+            f"{', '.join(full)} full: at 95 % Elasticsearch takes no more writes",
+            "keep documents for less long (elasticsearch.lifecycle, or `tapline export prune`), or add disks",
+        )
     if abs(ahead) > MOST_SKEW_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
         finding = f"Elasticsearch's is {abs(ahead):.0f} s {way} this machine's"
@@ -197,17 +181,30 @@ def clock(_configuration: Configuration) -> Iterator[Finding]:
         yield Finding("clock", "ok", told)
 
 
-LOOKS: Final = (python, tshark, suricata, live_capture, engines, kafka, elasticsearch, clock)
+def scripts(configuration: Configuration) -> Iterator[Finding]:
+    """Whether the workers can use the scripts they are to run."""
+    from tapline.commands.script_status import WorkerTold, statuses
+
+    settings = configuration.workers
+    found = statuses(settings.scripts, settings, WorkerTold())
+    for script in found:
+        if script.state == "broken":
+            fix = "mend it, see `tapline scripts check`; where it is only not approved, `tapline scripts approve`"
+            yield Finding(f"script {script.name}", "problem", script.why, fix)
+    if found and all(script.state != "broken" for script in found):
+        yield Finding("scripts", "ok", f"{len(found)} can be used")
 
 
-def _checked(subject: str, good: str, check: Callable[[], None]) -> Finding:
-    try:
-        check()
-    except TaplineError as error:
-        return _problem(subject, error)
-    return Finding(subject, "ok", good)
-
-
-def _problem(subject: str, error: TaplineError) -> Finding:
-    finding, _, fix = str(error).rpartition(": ")
-    return Finding(subject, "problem", finding, fix)
+LOOKS: Final = (
+    python,
+    tshark,
+    suricata,
+    live_capture,
+    buffers,
+    engines,
+    kafka,
+    elasticsearch,
+    clock,
+    own_addresses,
+    scripts,
+)

@@ -20,6 +20,7 @@ from tapline.process.printable import printable
 from topics.errors import TaplineError
 from topics.policy_log import read_entries
 from workers.policy import effective_files
+from workers.scripting.approval import Approval
 from workers.scripting.scripts import LoadedScript, load_files, script_paths
 from workers.thresholds.wording import asked_of, kind_of, question_of
 
@@ -37,9 +38,10 @@ def in_force(configuration: Configuration, *, live: bool) -> tuple[PolicyView, d
     """
     workers = configuration.workers
     checks: dict[str, LoadedScript] = {}
+    approval = Approval.of(workers)
     for path in script_paths(workers.scripts):
         try:
-            scripts = load_files([path], workers.params).scripts
+            scripts = load_files([path], workers.params, approval).scripts
             checks |= {script.name: script for script in scripts if issubclass(script.monitor, Check)}
         except TaplineError as error:
             click.echo(f"tapline: {printable(str(error))}", err=True)

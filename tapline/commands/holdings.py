@@ -15,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 from exporters.elasticsearch.connection import connect, describe
 from exporters.elasticsearch.documents import EXPORTED, index_name
 from exporters.elasticsearch.settings import ElasticsearchSettings
+from exporters.elasticsearch.setup import compare
 from exporters.elasticsearch.templates import index_templates
 from topics.catalog import ALERT_STATE, COUNTER, FLOW, NOTIFICATION
 from topics.errors import TaplineError
@@ -76,6 +77,27 @@ class Holdings:
         """The index templates that are not there."""
         with self._asking() as client:
             return [name for name in index_templates() if not client.indices.exists_index_template(name=name)]
+
+    def other_templates(self) -> list[str]:
+        """The templates and policies that another version of this program has put."""
+        with self._asking() as client:
+            changes = compare(client, self._settings)
+        return [change.name for change in changes if change.kind not in ("data stream", "index")]
+
+    def blocked(self) -> list[str]:
+        """The indices of what is exported that Elasticsearch takes no writes to, as once its disk was too full."""
+        names = [self._name(topic.kind) for topic in EXPORTED]
+        with self._asking() as client:
+            found = client.indices.get_settings(index=names, name="index.blocks.*", ignore_unavailable=True)
+        blocks = {name: answer["settings"].get("index", {}).get("blocks", {}) for name, answer in found.items()}
+        return [name for name, each in blocks.items() if "true" in map(str, each.values())]
+
+    def disks(self) -> dict[str, float]:
+        """How full each node's disk is, as a share."""
+        with self._asking() as client:
+            answer = client.nodes.stats(metric="fs", filter_path="nodes.*.name,nodes.*.fs.total")
+        sizes = {node["name"]: node["fs"]["total"] for node in answer["nodes"].values() if node["fs"]["total"]}
+        return {name: 1 - each["available_in_bytes"] / each["total_in_bytes"] for name, each in sizes.items()}
 
     def clock(self) -> float:
         """The server's time, in seconds since the epoch."""

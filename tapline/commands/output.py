@@ -95,3 +95,13 @@ class Progress:
 def megabytes(count: int) -> str:
     """A number of bytes for people, in MiB."""
     return f"{count / (1 << 20):,.0f} MiB"
+
+
+def age(seconds: float | None) -> str:
+    """How long ago something was, for people, in the largest unit of which there are two or more."""
+    if seconds is None:
+        return "-"
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -146,13 +146,16 @@ def _checks(state: State) -> dict[str, type[Check]]:
     """The checks that the configured folders have and that ship, by name."""
     from tapline.commands import script_files
     from workers.policy import checks_of
+    from workers.scripting.approval import EVERYTHING, Approval
     from workers.scripting.scripts import load_files, script_paths
 
     found: dict[str, type[Check]] = {}
     settings = state.configuration.workers
-    for path in [*script_paths(map(str, script_files.shipped())), *script_paths(settings.scripts)]:
+    shipped = [(path, EVERYTHING) for path in script_paths(map(str, script_files.shipped()))]
+    approval = Approval.of(settings)
+    for path, allowed in [*shipped, *((path, approval) for path in script_paths(settings.scripts))]:
         try:
-            found |= checks_of(load_files([path], {}))
+            found |= checks_of(load_files([path], {}, allowed))
         except TaplineError as error:
             click.echo(f"tapline: {error}", err=True)
     return found

@@ -14,10 +14,11 @@ from msgspec import Struct, field
 from prometheus_client.parser import text_string_to_metric_families
 
 from topics.errors import TaplineError
+from workers.scripting.approval import Approval
 from workers.scripting.attributes import type_of
 from workers.scripting.budget import Budget
 from workers.scripting.check import texts_of, unknown_groups
-from workers.scripting.helpers import is_helper
+from workers.scripting.helpers import Helpers, is_helper
 from workers.scripting.scripts import NoScript, ScriptFile, load_file, script_paths, script_set, unusable
 from workers.settings import WorkersSettings
 
@@ -109,11 +110,12 @@ def ask_workers(host: str, port: int, processes: int) -> WorkerTold:
 def statuses(folders: Sequence[str | Path], settings: WorkersSettings, told: WorkerTold) -> list[ScriptStatus]:
     """Every script of these folders, by file, with what the workers tell of it; the files are run to find out."""
     budget = Budget(settings)
+    approval = Approval.of(settings)
     found: list[ScriptStatus] = []
     files: list[ScriptFile] = []
     for path in script_paths(folders):
         try:
-            file = load_file(path, settings.params, budget)
+            file = load_file(path, settings.params, budget, Helpers(path, approval), approval)
             problem = unusable(file, files)
             if problem:
                 raise TaplineError(problem)  # noqa: TRY301 - shown like any other

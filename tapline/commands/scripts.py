@@ -227,6 +227,28 @@ def disable(state: State, names: tuple[str, ...]) -> None:
         click.echo(f"disabled {place}" + (f", kept as {aside}" if aside else ""))
 
 
+@command.command()
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--key", type=click.Path(path_type=Path), help="Sign the list: a file with an Ed25519 private key (PEM).")
+@click.pass_obj
+def approve(state: State, files: tuple[Path, ...], *, key: Path | None) -> None:
+    """Write the list of the script files that may run, workers.approved_scripts, as they are now.
+
+    All files of workers.scripts and workers.agents, and what they import from beside them; or only these FILEs, beside
+    what is on the list already. What is new, changed and gone is said: read what you approve. Nothing is run. Where
+    workers.approval_key is set the list has to be signed.
+
+    \b
+    tapline scripts approve
+    tapline scripts approve scripts/enabled/short_ssh.py
+    tapline scripts approve --key approver.pem
+    """
+    from tapline.commands import approving
+
+    for what, name in approving.approve(state.configuration.workers, files, key):
+        click.echo(f"{what:9} {name}")
+
+
 def _folders(state: State) -> list[Path]:
     folders = [Path(folder) for folder in state.configuration.workers.scripts]
     if not folders:

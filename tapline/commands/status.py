@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tapline.commands.output import megabytes, print_json, print_table
+from tapline.commands.output import age, megabytes, print_json, print_table
 from tapline.commands.state import State
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """Show the engines, what waits in Kafka, and what Elasticsearch holds.
+    """Show the engines, what waits in Kafka and since when, and what Elasticsearch holds.
+
+    A row for each consumer group, of workers and exporters, and topic: the messages there are, how many of them the
+    group has not committed, and how long ago Kafka took the oldest of those.
 
     Exit code 1 when Kafka or Elasticsearch cannot be reached.
 
@@ -39,7 +42,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     documents: dict[str, int] = {}
     engaged = 0
     try:
-        waiting = whole_backlog(configuration)
+        waiting = whole_backlog(configuration, ages=True)
     except TaplineError as error:
         problems.append(str(error))
     try:
@@ -71,8 +74,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         if waiting:
             click.echo()
             print_table(
-                ("consumer group", "topic", "messages", "waiting"),
-                [(it.group, it.topic, it.messages, it.waiting) for it in waiting],
+                ("consumer group", "topic", "messages", "waiting", "oldest"),
+                [(it.group, it.topic, it.messages, it.waiting, age(it.oldest_seconds)) for it in waiting],
             )
         if documents:
             click.echo()

@@ -16,6 +16,7 @@ def command() -> None:
     tapline topics create
     tapline topics tail flow --beginning --json | head -1
     tapline topics tail --rejected
+    tapline topics rights --component capture
     """
 
 
@@ -71,6 +72,46 @@ def verify(ctx: click.Context, *, as_json: bool) -> None:
     if not wrong and not as_json:
         click.echo(f"{len(found)} topics, all as they should be")
     ctx.exit(1 if wrong else 0)
+
+
+@command.command()
+@click.option("--component", metavar="NAME", help="Only those of this component.")
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    metavar="COMPONENT=User:NAME",
+    help="Give this user of Kafka the rights of a component; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON array of the components, or what was given.")
+@click.pass_obj
+def rights(state: State, *, component: str | None, grants: tuple[str, ...], as_json: bool) -> None:
+    """List what each component has to be allowed in Kafka, or give it to users.
+
+    A name that ends with * stands for all that begin so. Giving needs a user who may Alter the cluster.
+
+    \b
+    tapline topics rights --component capture
+    tapline topics rights --grant capture=User:sensor --grant worker=User:workers
+    """
+    from tapline.commands.rights import component_named, components, given, rows
+    from topics.rights import grant
+
+    known = components(state.configuration)
+    if grants:
+        if component:
+            raise click.UsageError("--component and --grant exclude each other: --grant names the components")
+        number = grant(state.configuration.kafka, given(known, grants))
+        if as_json:
+            print_json({"given": number, "to": grants})
+        else:
+            click.echo(f"gave {number} rights: {', '.join(grants)}")
+        return
+    chosen = [component_named(known, component)] if component else list(known.values())
+    if as_json:
+        print_json(chosen)
+        return
+    print_table(("component", "on", "may", "names"), [row for each in chosen for row in rows(each)])
 
 
 @command.command()

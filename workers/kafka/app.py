@@ -11,6 +11,7 @@ from typing import Any, Final
 import faust
 from faust.types.auth import AuthProtocol
 
+from topics.errors import TaplineError
 from topics.settings import KafkaSettings
 from workers.settings import WorkersSettings
 
@@ -52,23 +53,26 @@ def build_app(kafka: KafkaSettings, settings: WorkersSettings, monitors: tuple[s
 
 
 def _credentials(kafka: KafkaSettings) -> Any:
-    protocol = kafka.security_protocol.upper()
-    context = None
-    if protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=kafka.ca_file or None)
-        if kafka.certificate_file:
-            context.load_cert_chain(kafka.certificate_file, kafka.key_file or None)
-    if protocol.startswith("SASL"):
+    context = _tls(kafka) if kafka.has_tls else None
+    if kafka.has_password:
         credentials = faust.SASLCredentials(
-            username=kafka.username,
-            password=kafka.password,
-            mechanism=kafka.sasl_mechanism or "SCRAM-SHA-512",
-            ssl_context=context,
+            username=kafka.username, password=kafka.secret(), mechanism=kafka.mechanism, ssl_context=context
         )
         if context is None:
             credentials.protocol = AuthProtocol.SASL_PLAINTEXT
         return credentials
     return faust.SSLCredentials(context=context) if context is not None else None
+
+
+def _tls(kafka: KafkaSettings) -> ssl.SSLContext:
+    kafka.check_files()
+    try:
+        context = ssl.create_default_context(cafile=kafka.ca_file or None)
+        if kafka.certificate_file:
+            context.load_cert_chain(kafka.certificate_file, kafka.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise TaplineError(f"the certificates of kafka: cannot be used ({error}): name files in PEM form") from error
+    return context
 
 
 def run_app(app: faust.App) -> None:

@@ -6,12 +6,12 @@ so that nothing an agent does touches the exactness of the monitors or holds the
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ from topics.admin import verify
 from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.settings import KafkaSettings
+from workers.scripting.approval import EVERYTHING, Approval
 from workers.scripting.scripts import where
 from workers.settings import WorkersSettings
 
@@ -43,9 +44,12 @@ def agent_files(folders: Iterable[str | Path]) -> list[Path]:
     return [path for folder in folders for path in sorted(Path(folder).glob("*.py")) if path.name[0] not in "_."]
 
 
-def load_agents(paths: Sequence[Path]) -> list[AgentFile]:
-    """Run these files and find what they define; :class:`TaplineError` with file and line when one is no good."""
-    return [AgentFile(path, _attach_of(path)) for path in paths]
+def load_agents(paths: Sequence[Path], approval: Approval = EVERYTHING) -> list[AgentFile]:
+    """Run these files and find what they define; :class:`TaplineError` with file and line when one is no good.
+
+    What is not approved is not run: :class:`NotApproved`.
+    """
+    return [AgentFile(path, _attach_of(path, approval)) for path in paths]
 
 
 def run(kafka: KafkaSettings, settings: WorkersSettings, health: Health | None = None) -> None:
@@ -55,7 +59,7 @@ def run(kafka: KafkaSettings, settings: WorkersSettings, health: Health | None =
     """
     from workers.kafka.app import build_app, run_app  # noqa: PLC0415 - Faust is loaded only where agents run
 
-    files = load_agents(agent_files(settings.agents))
+    files = load_agents(agent_files(settings.agents), Approval.of(settings))
     verify(kafka)
     app = build_app(kafka, settings, (NAME,))
     # Agents may have tables; those keep their changes in topics that Faust makes.
@@ -78,15 +82,18 @@ def run(kafka: KafkaSettings, settings: WorkersSettings, health: Health | None =
     run_app(app)
 
 
-def _attach_of(path: Path) -> Callable[[Any, Topics], None]:
+def _attach_of(path: Path, approval: Approval) -> Callable[[Any, Topics], None]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise TaplineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    approval.require(path, content)
     name = f"tapline_agent_{path.stem}_{digest(str(path.resolve()))[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise TaplineError(f"{path}: is no Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(name)
+    module.__file__ = str(path)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - what it is for
     except SyntaxError as error:
         raise TaplineError(f"{path}:{error.lineno}: {error.msg}") from error
     except Exception as error:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from prometheus_client import Counter
+
 from topics.catalog import ALERT, CAPTURED
 from topics.codec import SNAPSHOT_SCHEMA, Envelope, encode
 from topics.partitions import digest
@@ -14,6 +16,7 @@ from workers.windows.ledger import Ledger
 from workers.windows.outbox import Outgoing, alone
 
 _PRODUCER: Final = "~silence/0"
+_silent = Counter("tapline_worker_silent_nodes", "Times that a capture node said nothing and its windows were closed.")
 
 
 class Silent(NamedTuple):
@@ -50,6 +53,7 @@ class SilenceWatch:
                 since = now - self._heard.setdefault(place, now)
                 if since >= self._timeout:
                     self._heard[place] = now
+                    _silent.inc()
                     yield Silent(lane.stream, node, since)
 
 

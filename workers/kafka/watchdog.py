@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import faust
 from faust.types import TP
+from prometheus_client import Gauge
 
 from workers.kafka.agents import PartitionAgents
 
@@ -23,6 +24,7 @@ LAST_RESORT: Final = 5.0
 """Seconds the watching thread has for leaving in order, before the process is ended without it."""
 
 _log = logging.getLogger(__name__)
+_lag = Gauge("tapline_worker_lag_messages", "Messages in Kafka after the last one used.", ["topic", "partition"])
 
 
 def leave(reason: str) -> None:
@@ -34,17 +36,23 @@ def leave(reason: str) -> None:
 
 
 class OffsetWatchdog:
-    """Leaves when records wait in a partition and its offset has not moved for the time-out."""
+    """Leaves when records wait in a partition and its offset has not moved for the time-out.
+
+    On its way it shows how many wait.
+    """
 
     def __init__(self, app: faust.App, agents: PartitionAgents, timeout: float) -> None:
         self._app = app
         self._agents = agents
         self._timeout = timeout
         self._seen: dict[TP, tuple[int, float]] = {}
+        self._shown: dict[TP, str] = {}
 
     async def check(self) -> None:
         """Compare every partition's end with where its reader stands."""
         running = dict(self._agents.running)
+        for tp in self._shown.keys() - running.keys():
+            _lag.remove(self._shown.pop(tp), str(tp.partition))
         if not running:
             return
         try:
@@ -55,7 +63,9 @@ class OffsetWatchdog:
         seen = {}
         for tp, partition in running.items():
             last, since = self._seen.get(tp, (-1, now))
-            waiting = (ends.get(tp) or 0) > partition.next_offset
+            waiting = max(0, (ends.get(tp) or 0) - partition.next_offset)
+            kind = self._shown[tp] = partition.stage.topic.kind
+            _lag.labels(kind, str(tp.partition)).set(waiting)
             if not waiting or last != partition.steps:
                 since = now
             elif now - since > self._timeout:

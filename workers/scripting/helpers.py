@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from workers.scripting.approval import EVERYTHING, Approval
 from workers.scripting.guard import pass_through
 
 _NEVER_BESIDE: Final = sys.stdlib_module_names | {"tapline", "topics", "capture", "workers", "exporters", "scripts"}
@@ -57,10 +58,12 @@ class Helpers:
 
     ``import helpers`` means the file beside the script (where a link leads to it, beside the script itself)
     before any package of that name, but not before the standard library or Tapline. Scripts share nothing: each
-    imports a copy of its own, under a name of its own, so that neither versions nor folders get mixed up.
+    imports a copy of its own, under a name of its own, so that neither versions nor folders get mixed up. What is
+    imported has to be approved as the script has.
     """
 
-    def __init__(self, script: Path) -> None:
+    def __init__(self, script: Path, approval: Approval = EVERYTHING) -> None:
+        self._approval = approval
         self._folder = folder_of(script)
         self._seen: dict[Path, tuple[Sight | None, bytes]] = {}
         self._modules: dict[str, ModuleType] = {}
@@ -89,6 +92,10 @@ class Helpers:
     def unchanged(self) -> bool:
         """True when they hold what was imported."""
         return all(_content(path) == content for path, (_, content) in list(self._seen.items()))
+
+    def approved(self) -> bool:
+        """True when all that has been imported may still run."""
+        return all(sight is None or self._approval.allows(path, held) for path, (sight, held) in self._seen.items())
 
     def forget(self) -> None:
         """Drop the modules."""
@@ -124,6 +131,7 @@ class Helpers:
         self._seen[path] = (sight, content)
         if sight is None:
             return None
+        self._approval.require(path, content)
         module = ModuleType(f"{self._prefix}.{name}")
         module.__file__ = str(path)
         module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None, origin=str(path))
@@ -143,6 +151,17 @@ pass_through(Helpers._import, Helpers._beside)  # noqa: SLF001 - a script that i
 def is_helper(path: Path) -> bool:
     """True for a file that another one beside it imports."""
     return any(path.stem in _imported(other) for other in folder_of(path).glob("*.py") if other.name != path.name)
+
+
+def imported_beside(path: Path) -> list[Path]:
+    """The files beside a script that it imports as it is written, and those that these import; nothing is run."""
+    folder, found, waiting = folder_of(path), list[Path](), [path]
+    while waiting:
+        beside = [folder / f"{name.partition('.')[0]}.py" for name in sorted(_imported(waiting.pop()) - _NEVER_BESIDE)]
+        new = [each for each in beside if each.is_file() and each not in found]
+        found += new
+        waiting += new
+    return found
 
 
 def _imported(path: Path) -> set[str]:

@@ -1,7 +1,7 @@
 """Script folders are watched: a file that changes is loaded again while everything runs.
 
 A file that cannot be used changes nothing: the version loaded before runs on, and what is wrong is logged,
-counted, listed and alerted.
+counted, listed and alerted. A version that is no longer approved does not run on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from topics.errors import TaplineError
 from topics.partitions import digest
 from workers.environment import Environment, Notice
+from workers.scripting.approval import Approval, NotApproved
 from workers.scripting.budget import Budget
 from workers.scripting.check import Problem, problems_of, texts_of, unknown_groups
 from workers.scripting.helpers import Helpers, Sight, is_helper, sight_of
@@ -52,6 +53,7 @@ class ScriptFolders:
         self._budget = budget
         self._wanted = wanted
         self._problem = problem
+        self._approval = Approval.of(settings)
         self._files: dict[Path, ScriptFile] = {}
         self._known: dict[Path, _Sight | None] = {}
         self._last: dict[Path, _Sight] = {}
@@ -71,6 +73,9 @@ class ScriptFolders:
 
     def look(self) -> ScriptSet | None:
         """The scripts, when they have changed."""
+        if self._approval.read():
+            # A file that is as it was may run now, or may no longer.
+            self._known = dict.fromkeys(self._known)
         sights = self._sights()
         before, self._last = self._last, sights
         settled = {path: sight for path, sight in sights.items() if before.get(path) == sight}
@@ -135,25 +140,33 @@ class ScriptFolders:
     def _load(self, path: Path) -> bool:
         old = self._files.get(path)
         try:
-            if old is not None and path.read_bytes() == old.content and old.helpers.unchanged():
+            if (
+                old is not None
+                and self._is_approved(old)
+                and path.read_bytes() == old.content
+                and old.helpers.unchanged()
+            ):
                 self._helpers[path] = old.helpers
                 self.broken.pop(path, None)
                 return False
-            helpers = self._helpers[path] = Helpers(path)
-            file = load_file(path, self._settings.params, self._budget, helpers)
+            helpers = self._helpers[path] = Helpers(path, self._approval)
+            file = load_file(path, self._settings.params, self._budget, helpers, self._approval)
             others = [other for other in self._files.values() if other.path != path]
             problem = unusable(file, others) or self._problem(file)
             if problem:
                 file.forget()
                 raise TaplineError(problem)  # noqa: TRY301 - told like any other
         except (TaplineError, OSError) as error:
+            if isinstance(error, NotApproved):
+                self._broke(path, error, runs_on=old is not None and self._is_approved(old))
+                return old is not None and not self._is_approved(old) and self._drop(path)
             if (old is None or isinstance(error, NoScript)) and is_helper(path):
                 # Whoever imports it is told.
                 self.broken.pop(path, None)
                 self._helpers.setdefault(path, Helpers(path))
                 return self._drop(path)
             self._helpers.setdefault(path, Helpers(path))
-            self._broke(path, str(error), runs_on=old is not None)
+            self._broke(path, error, runs_on=old is not None)
             return False
         self.broken.pop(path, None)
         if old is not None:
@@ -165,18 +178,22 @@ class ScriptFolders:
         _log.info("loaded %s: %s", path, ", ".join(script.name for script in file.scripts) or "groups only")
         return True
 
+    def _is_approved(self, file: ScriptFile) -> bool:
+        """True when a file as it was loaded, with all that it has imported, may run."""
+        return self._approval.allows(file.path, file.content) and file.helpers.approved()
+
     def _drop(self, path: Path) -> bool:
         file = self._files.pop(path, None)
         if file is None:
             return False
         self._gone.append(file)
         STANDING.reloaded("unloaded")
-        _log.info("unloaded %s: the file is gone", path)
+        _log.info("unloaded %s", path)
         return True
 
-    def _broke(self, path: Path, why: str, *, runs_on: bool) -> None:
-        self.broken[path] = why
-        STANDING.reloaded("broken")
+    def _broke(self, path: Path, error: Exception, *, runs_on: bool) -> None:
+        why = self.broken[path] = str(error)
+        STANDING.reloaded("refused" if isinstance(error, NotApproved) else "broken")
         runs = "the version loaded before runs on" if runs_on else "it does not run"
         message = f"script file {path.name} cannot be used, {runs}: {why}; mend it, it is loaded when it changes"
         _log.error("%s", message)

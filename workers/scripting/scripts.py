@@ -25,6 +25,7 @@ from topics.partitions import digest
 from workers.counting.groups import GROUPS
 from workers.counting.interest import CounterInterest
 from workers.counting.tracker_settings import tracker_settings
+from workers.scripting.approval import EVERYTHING, Approval, NotApproved
 from workers.scripting.attributes import misdeclared, name_of, type_of
 from workers.scripting.budget import Budget
 from workers.scripting.errors import said
@@ -125,7 +126,9 @@ def load_folders(folders: Iterable[str | Path], params: Mapping[str, Mapping[str
     return load_files(script_paths(folders), params)
 
 
-def load_files(paths: Iterable[Path], params: Mapping[str, Mapping[str, Any]]) -> ScriptSet:
+def load_files(
+    paths: Iterable[Path], params: Mapping[str, Mapping[str, Any]], approval: Approval = EVERYTHING
+) -> ScriptSet:
     """The monitors and groups of these files; :class:`TaplineError` with file and line when one cannot be used.
 
     Those that define nothing to run, and are there for others to import, are left out.
@@ -135,7 +138,7 @@ def load_files(paths: Iterable[Path], params: Mapping[str, Mapping[str, Any]]) -
     nothing: NoScript | None = None
     for path in paths:
         try:
-            file = load_file(path, params, budget)
+            file = load_file(path, params, budget, Helpers(path, approval), approval)
         except NoScript as error:
             if not is_helper(path):
                 raise
@@ -181,16 +184,22 @@ def unusable(file: ScriptFile, others: Iterable[ScriptFile]) -> str:
 
 
 def load_file(
-    path: Path, params: Mapping[str, Mapping[str, Any]], budget: Budget, helpers: Helpers | None = None
+    path: Path,
+    params: Mapping[str, Mapping[str, Any]],
+    budget: Budget,
+    helpers: Helpers | None = None,
+    approval: Approval = EVERYTHING,
 ) -> ScriptFile:
     """Run a script file and see what it defines; :class:`TaplineError` with file and line when it cannot be used.
 
-    ``helpers`` come to know what it imports from its folder, also where it cannot be used.
+    ``helpers`` come to know what it imports from its folder, also where it cannot be used. What is not approved
+    is not run: :class:`NotApproved`.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise TaplineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    approval.require(path, content)
     output = ScriptOutput(path.stem)
     helpers = Helpers(path) if helpers is None else helpers
     module = _run(path, content, output, budget, helpers)
@@ -296,6 +305,8 @@ def _run(path: Path, content: bytes, output: ScriptOutput, budget: Budget, helpe
         _drop(module, helpers)
         if isinstance(error, Interrupted):
             raise
+        if isinstance(error, NotApproved):
+            raise NotApproved(f"{path}: imports what is not to run: {error}") from error
         raise TaplineError(_why_unusable(path, error, helpers.paths)) from error
     return module
 

@@ -53,7 +53,7 @@ class Standing(Collector):
         self._instances: dict[int, InstanceState] = {}
         self._broken: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
-        self._loads: dict[str, int] = {"loaded": 0, "unloaded": 0, "broken": 0}
+        self._loads: dict[str, int] = {"loaded": 0, "unloaded": 0, "broken": 0, "refused": 0}
 
     def tally(self, script: str, hook: str) -> Tally:
         """The tally of a hook, the same for every instance."""
@@ -86,8 +86,8 @@ class Standing(Collector):
         """Say which files cannot be used, and why."""
         self._broken = dict(files)
 
-    def reloaded(self, outcome: Literal["loaded", "unloaded", "broken"], count: int = 1) -> None:
-        """Count script files that were taken in, given up, or found to be unusable."""
+    def reloaded(self, outcome: Literal["loaded", "unloaded", "broken", "refused"], count: int = 1) -> None:
+        """Count script files that were taken in, given up, found to be unusable, or not approved."""
         self._loads[outcome] += count
 
     def output_dropped(self, script: str, size: int) -> None:
@@ -122,7 +122,9 @@ class Standing(Collector):
         for script, size in list(self._dropped.items()):
             dropped.add_metric([script], size)
         loads = CounterMetricFamily(
-            "tapline_script_files", "Script files loaded, unloaded, and found broken.", labels=["outcome"]
+            "tapline_script_files",
+            "Script files loaded, unloaded, found broken, and refused because they are not approved.",
+            labels=["outcome"],
         )
         for outcome, count in self._loads.items():
             loads.add_metric([outcome], count)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from topics.catalog import ALERT, DEAD, PARTIAL, RANKING, STORE, Topic
 from topics.codec import BadMessage, Envelope, Headers, encode, open_message
@@ -20,7 +21,7 @@ from topics.partitions import digest
 from topics.records import WINDOW_SECONDS, Alert, Message, Partial, Snapshot, Stored
 from workers.counting.counts import ScriptCounts
 from workers.counting.group_totals import GroupTotals
-from workers.counting.groups import CONSERVATION
+from workers.counting.groups import CONSERVATION, CONSERVATION_METERS
 from workers.counting.interest import Groups
 from workers.environment import Environment
 from workers.scripting.jobs import Job, Waiting
@@ -44,8 +45,19 @@ _records = Counter("tapline_worker_records", "Records taken into windows.", ["to
 _dropped = Counter("tapline_worker_dropped_records", "Records not taken into a window.", ["topic", "reason"])
 _dead = Counter("tapline_worker_dead_letters", "Messages that could not be used.", ["topic", "reason"])
 _windows = Counter("tapline_worker_windows_closed", "Windows closed.", ["topic"])
+_differences = Counter(
+    "tapline_worker_conservation_records",
+    "Records in which closed windows differ from their announcement, by how: missing, unannounced, duplicate, late.",
+    ["topic", "difference"],
+)
+_live_window = Gauge(
+    "tapline_worker_live_window",
+    "The last window of live traffic that was closed, by its start in epoch seconds.",
+    ["topic", "partition"],
+)
 
 
+_LIVE: Final = "live"
 _BETWEEN_STAGES: Final = (PARTIAL, RANKING)
 """Topics in which nothing but what stages have counted travels."""
 
@@ -113,6 +125,8 @@ class Stage:
     def stop(self) -> None:
         """End: scripts unload. Open windows are dropped; they will be read again."""
         self.core.host.stop()
+        with suppress(KeyError):
+            _live_window.remove(self.topic.kind, str(self.partition))
 
     def deliver(self, messages: Iterable[Message]) -> None:
         """Tell the scripts messages of others, between two of the stream; they may only take note of them."""
@@ -268,6 +282,8 @@ class Stage:
         outbox.put_partials(totals.added(self._conservation(window, outbox)))
         outbox.put_partials(totals.partials())
         _windows.labels(self.topic.kind).inc()
+        if window.lane.stream == _LIVE and not window.lane.source:
+            _live_window.labels(self.topic.kind, str(self.partition)).set(window.start)
         self._closed += state.take()
         self._closed += outbox.finish(mark_all=self._marked(state), final=window.final)
         self._closed += self._kept(state.stored, window.lane.stream, window.start)
@@ -316,6 +332,8 @@ class Stage:
             unannounced = max(0, tally.received - announced)
             values: list[int | float] = [announced, tally.received, missing, unannounced, tally.duplicates, tally.late]
             sums.append(Partial(CONSERVATION.name, f"{self.topic.kind}/{producer}", values))
+            for difference, count in zip(CONSERVATION_METERS[2:], values[2:], strict=True):
+                _differences.labels(self.topic.kind, difference).inc(count)
             if missing or unannounced:
                 outbox.put(
                     ALERT, f"conservation\x00{producer}", self._difference(window, producer, missing, unannounced)

@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
+from confluent_kafka import Producer
 from playwright.sync_api import Browser, Page
 
 from console.parts import Console
 from tests.integration.kibana.demo import Demo
+from tests.waiting import wait_for
+from topics.catalog import ALERT_STATE
+from topics.codec import Envelope, encode
+from topics.records import AlertState
 
 PASSWORD = "a long enough password"
 PATIENCE_MS = 120_000
@@ -84,3 +89,22 @@ def faults(page: Page) -> list[str]:
         if each["impact"] in ("serious", "critical")
         for node in each["nodes"][:3]
     ]
+
+
+def tell(seat: Seat, state: AlertState) -> None:
+    """Put a record of how a condition stands into Kafka, as the alert engine does."""
+    kafka = seat.console.kafka
+    failed: list[str] = []
+    producer = Producer(kafka.client())
+    producer.produce(
+        ALERT_STATE.name(kafka.prefix),
+        encode([state]),
+        state.id.encode(),
+        partition=0,
+        headers=Envelope(ALERT_STATE.schema, "test", "live", 0, 0, 1).headers(),  # type: ignore[arg-type]
+        on_delivery=lambda error, _: failed.append(error.str()) if error is not None else None,
+    )
+    assert producer.flush(60) == 0
+    assert failed == []
+    engaged = state.status == "engaged"
+    wait_for(lambda: bool(seat.console.standing.engaged()) == engaged, "the console to know of it")

@@ -8,15 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
-from exporters.elasticsearch.documents import index_name
 from tests.docs.pages import ROOT
-from tests.integration.console.seat import Seat, faults, live
-from tests.unit.console.hostile import hostile_documents
-from tests.waiting import wait_for
-from topics.catalog import ALERT_STATE
-from topics.codec import Envelope, encode
+from tests.integration.console.seat import Seat, faults, live, tell
 from topics.policy_log import read_entries
 from topics.records import Alert, AlertState
 
@@ -57,14 +51,6 @@ SHOWN = {
 }
 """What of the demo has to stand on a page."""
 
-HOSTILE_AT = (
-    "/flows",
-    "/flows/f1",
-    "/alerts?which=past",
-    "/alerts/e1",
-    "/resources?kind=dns",
-    "/hosts/192.0.2.1",
-)
 PICTURED = {("overview", "light"), ("flows", "dark"), ("alerts", "light")}
 PICTURES = ROOT / "docs" / "images"
 """Where the pictures of the documentation are; they are made anew where ``TAPLINE_PICTURES`` is set."""
@@ -178,28 +164,6 @@ def test_a_viewer_is_offered_nothing_to_change(seat: Seat) -> None:
         assert page.get_by_role("link", name="Users").count() == 0
 
 
-def test_hostile_traffic_is_shown_and_does_nothing(seat: Seat) -> None:
-    for kind, fields in hostile_documents().items():
-        seat.demo.client.create(
-            index=index_name(kind, seat.demo.namespace), id=f"hostile-{kind}", document=fields, refresh=True
-        )
-    time_of_it = "from=1970-01-01&to=1970-01-02"
-    with seat.sitting("viewer") as page:
-        for path in (
-            "/flows",
-            "/flows/f1",
-            "/alerts?which=past",
-            "/alerts/e1",
-            "/resources?kind=dns",
-            "/hosts/192.0.2.1",
-        ):
-            page.goto(f"{path}{'&' if '?' in path else '?'}{time_of_it}")
-            live(page)
-            assert "window.harmed" in page.locator("main").inner_text(), path
-            assert page.evaluate("window.harmed") is None
-            assert page.locator("main img, main script").count() == 0
-
-
 def test_a_page_draws_anew_and_leaves_alone_what_one_reads(seat: Seat) -> None:
     with seat.sitting("viewer") as page:
         live(page)
@@ -212,22 +176,3 @@ def test_a_page_draws_anew_and_leaves_alone_what_one_reads(seat: Seat) -> None:
         page.locator("#tiles", has_text="803.8 kB").wait_for()
         assert page.locator("#throughput details").get_attribute("open") is not None
         assert page.locator("#throughput canvas").count() == 1
-
-
-def tell(seat: Seat, state: AlertState) -> None:
-    """Put a record of how a condition stands into Kafka, as the alert engine does."""
-    kafka = seat.console.kafka
-    failed: list[str] = []
-    producer = Producer(kafka.client())
-    producer.produce(
-        ALERT_STATE.name(kafka.prefix),
-        encode([state]),
-        state.id.encode(),
-        partition=0,
-        headers=Envelope(ALERT_STATE.schema, "test", "live", 0, 0, 1).headers(),  # type: ignore[arg-type]
-        on_delivery=lambda error, _: failed.append(error.str()) if error is not None else None,
-    )
-    assert producer.flush(60) == 0
-    assert failed == []
-    engaged = state.status == "engaged"
-    wait_for(lambda: bool(seat.console.standing.engaged()) == engaged, "the console to know of it")

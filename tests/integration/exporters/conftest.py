@@ -14,3 +14,11 @@ def lab(kafka: str, elasticsearch: str) -> Iterator[Lab]:
     made = Lab(kafka, elasticsearch)
     yield made
     made.stop()
+
+
+@pytest.fixture
+def topics(kafka: str) -> Iterator[Lab]:
+    """Topics of a test's own; there is no Elasticsearch."""
+    made = Lab(kafka, "http://127.0.0.1:9")
+    yield made
+    made.stop()

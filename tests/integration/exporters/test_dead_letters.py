@@ -137,6 +137,24 @@ def test_the_oldest_record_ages_while_elasticsearch_takes_none(lab: Lab) -> None
     assert lab.count(FLOW) == 2
 
 
+def test_what_waits_is_seen_while_elasticsearch_takes_none(lab: Lab) -> None:
+    lab.publish(FLOW, [flow(0)])
+    lab.export()
+    lab.client.indices.put_settings(index=lab.stream_name(FLOW), settings={"index.blocks.write": True})
+    with lab.exporting(lab.with_settings(bulk_documents=1, bulks_in_flight=1)) as exporter:
+        for number in range(1, 5):
+            lab.publish(FLOW, [flow(number)])
+        wait_for(lambda: exporter._reader._paused, "its partitions to be paused", seconds=60)
+        for number in range(5, 15):
+            lab.publish(FLOW, [flow(number)])
+        lag = "tapline_exporter_lag_messages"
+        wait_for(lambda: (value(lag, topic="flow", partition="0") or 0) >= 10, "what came since to be seen", seconds=60)
+        lab.client.indices.put_settings(index=lab.stream_name(FLOW), settings={"index.blocks.write": False})
+        lab.wait_until_exported()
+        wait_for(lambda: value(lag, topic="flow", partition="0") == 0, "nothing to wait")
+    assert lab.count(FLOW) == 15
+
+
 @pytest.mark.parametrize("error", [RuntimeError("a mistake of ours"), MemoryError(), RecursionError()])
 def test_a_record_of_which_no_document_can_be_made_stops_nothing(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, error: Exception

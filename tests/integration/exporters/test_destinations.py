@@ -1,20 +1,22 @@
 """Files, the mirror and Prometheus on a real Kafka: each record once, also where a process is killed."""
 
+import base64
 import json
+import secrets
 import signal
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any
 
 import duckdb
 import msgspec
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,16 +28,16 @@ from exporters.mirror.exporter import MirrorExporter
 from exporters.mirror.settings import MirrorSettings
 from exporters.prometheus.exporter import PrometheusExporter
 from exporters.prometheus.settings import Choice, PrometheusSettings
-from tapline.commands.backlog import backlog
 from tapline.commands.capturing import capture
 from tapline.configuration import Configuration
 from tapline.demo import DEMO_CAPTURE
 from tapline.process.health import Health
 from tapline.process.metrics import MetricsServer
+from tests.integration.exporters.destinations import running, waiting
 from tests.integration.exporters.lab import Lab
 from tests.unit.exporters.samples import STREAM, counter, flow
 from tests.waiting import wait_for
-from topics.catalog import COUNTER, DEAD, FLOW, Topic
+from topics.catalog import COUNTER, DEAD, FLOW
 from topics.errors import TaplineError
 from topics.records import Flow
 from topics.tail import tail
@@ -55,45 +57,6 @@ with on_stop_signal(exporter.leave), exporter:
 """
 
 
-class Runs(Protocol):
-    def run(self) -> None: ...
-    def leave(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def topics(kafka: str) -> Iterator[Lab]:
-    """Topics of a test's own; there is no Elasticsearch."""
-    made = Lab(kafka, "http://127.0.0.1:9")
-    yield made
-    made.stop()
-
-
-@contextmanager
-def running(exporter: Runs) -> Iterator[None]:
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            exporter.run()
-        except BaseException as error:  # noqa: BLE001 - handed to the test
-            failures.append(error)
-
-    with exporter:
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            exporter.leave()
-            thread.join(60)
-            # Why an exporter has failed says more than what a test has waited for.
-            if failures:
-                raise failures[0]
-    assert not thread.is_alive()
-
-
 @contextmanager
 def process(topics: Lab, module: str, settings: msgspec.Struct) -> Iterator[subprocess.Popen[bytes]]:
     """An exporter in a process of its own, killed at the end."""
@@ -104,10 +67,6 @@ def process(topics: Lab, module: str, settings: msgspec.Struct) -> Iterator[subp
             yield started
         finally:
             started.kill()
-
-
-def waiting(topics: Lab, group: str, *which: Topic) -> int:
-    return sum(each.waiting for each in backlog(topics.kafka, f"{topics.kafka.prefix}-{group}", which))
 
 
 def publish(topics: Lab, first: int, count: int) -> None:
@@ -226,7 +185,7 @@ def test_a_capture_comes_out_of_files_as_it_went_in(topics: Lab, tmp_path: Path)
     assert {address: [number, size] for address, number, size in found} == expected
 
 
-def mirrored(topics: Lab, topic: str) -> list[tuple[str, dict[str, object], dict[str, bytes]]]:
+def mirrored(topics: Lab, topic: str) -> list[tuple[str, Any, dict[str, bytes]]]:
     """Key, value and headers of every message that a reader of committed messages gets."""
     consumer = Consumer(
         topics.kafka.client()
@@ -272,6 +231,26 @@ def test_the_mirror_has_each_record_once_after_a_kill(topics: Lab) -> None:
     assert all(value["id"] == key for key, value, _ in found)
     assert len({headers["origin"] for _, _, headers in found}) == 26_000
     assert [each[1][0]["reason"] for each in mirrored(topics, DEAD.name(topics.kafka.prefix))] == ["headers"]
+
+
+def test_a_record_too_large_for_a_topic_that_others_made_is_a_dead_letter_and_the_rest_is_mirrored(
+    topics: Lab,
+) -> None:
+    target = f"{topics.kafka.prefix}.mirror.flow"
+    small = NewTopic(target, num_partitions=2, replication_factor=1, config={"max.message.bytes": "20000"})
+    AdminClient(topics.kafka.client()).create_topics([small])[target].result()
+    # Random, so that it does not fit when it is compressed either.
+    large = flow(1000, tags=(secrets.token_hex(30_000),))
+    topics.publish(FLOW, [*(flow(number) for number in range(500)), large])
+    topics.publish(FLOW, [flow(number) for number in range(500, 1000)])
+    topics.flush()
+    with running(MirrorExporter(topics.kafka, MirrorSettings(kinds=["flow"]))):
+        wait_for(lambda: waiting(topics, MIRROR_GROUP, FLOW) == 0, "everything to be mirrored", seconds=60)
+    assert sorted(key for key, _, _ in mirrored(topics, target)) == sorted(flow(number).id for number in range(1000))
+    ((_, (letter,), _),) = mirrored(topics, DEAD.name(topics.kafka.prefix))
+    assert (letter["reason"], letter["index"]) == ("too-large", 500)
+    assert f"of 20000 that {target} takes" in letter["error"]
+    assert large.id.encode() in base64.b64decode(letter["value"])
 
 
 def _end(topics: Lab, topic: str) -> int:

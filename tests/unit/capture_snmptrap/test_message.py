@@ -169,9 +169,9 @@ def test_object_identifiers_are_what_was_written(arcs: tuple[int, int, list[int]
         (b"\x30\x84\xff\xff\xff\xff\x02\x01\x01", "ber"),
         (b"\x30\x03\x02\x01\x02", "version"),
         (b"\x30\x0a\x02\x01\x01\x04\x05public", "ber"),
-        (message_v2([])[:-1], "ber"),
-        (message_v2([], kind=v2c.SetRequestPDU), "no-trap"),
-        (message_v1(2).replace(b"\x02\x01\x00\x04", b"\x02\x01\x01\x04", 1), "no-trap"),
+        pytest.param(message_v2([])[:-1], "ber", id="cut short"),
+        pytest.param(message_v2([], kind=v2c.SetRequestPDU), "no-trap", id="set request"),
+        pytest.param(message_v1(2).replace(b"\x02\x01\x00\x04", b"\x02\x01\x01\x04", 1), "no-trap", id="other version"),
     ],
 )
 def test_what_is_no_trap_is_rejected_for_a_reason(data: bytes, wanted: str) -> None:

@@ -6,6 +6,7 @@ import selectors
 import socket
 import ssl
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,33 @@ def test_who_never_ends_a_message_is_let_go(monkeypatch, begun):
         assert sender.recv(1) == b""
     assert received.sink.counts["connections.slow"] == 1
     assert sum(received.reasons.values()) == 1
+
+
+def test_an_endless_line_takes_no_more_memory_and_holds_up_nobody():
+    tracemalloc.start()
+    try:
+        with listening("tcp") as (port, received), connected(port) as endless, connected(port) as other:
+            endless.sendall(b"<13>app: ")
+            for number in range(200):
+                endless.sendall(b"x" * (1 << 17))
+                other.sendall(b"<13>app: %d\n" % number)
+            wait_for(
+                lambda: len(received.documents) == 201, "the other's lines, and the first bytes of the endless one"
+            )
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(200):
+                endless.sendall(b"x" * (1 << 17))
+            endless.sendall(b"\n<13>app: end\n")
+            wait_for(lambda: len(received.documents) == 202, "the end of the line")
+            _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    (cut,) = (text for text in received.texts if text.startswith("x"))
+    assert len(cut) <= SyslogSettings().longest_line
+    assert [text for text in received.texts if text != cut] == [*map(str, range(200)), "end"]
+    assert received.sink.counts["cut"] == 1
+    assert peak - before < 2 << 20
 
 
 def test_tls(certificates):

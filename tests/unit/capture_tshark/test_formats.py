@@ -29,7 +29,7 @@ def archive():
         (b"\xca\xfe\xba\xbe\0\0\0\x02", "mach-o"),
         (b"#!/bin/sh\n", "script"),
         (archive(), "zip"),
-        (gzip.compress(b"x"), "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip"),
         (b"\r\n <!DOCTYPE HTML>", "html"),
         (b"plain text", ""),
         (b"", ""),

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tapline.commands import output
-from tapline.commands.output import Progress, print_table
+from tapline.commands.output import Progress, age, print_table
 
 
 def test_a_table_is_aligned_and_numbers_stand_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +52,11 @@ def test_progress_on_a_terminal_takes_the_place_of_the_line_before(monkeypatch: 
     progress("done")
     progress.close()
     assert terminal.getvalue() == "file: 1 %\r\x1b[Kfile: 2 %\ndone\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(None, "-"), (0.4, "0 s"), (119.0, "119 s"), (120.0, "2 min"), (7200.0, "2 h"), (2_000_000.0, "23 d")],
+)
+def test_an_age_has_a_unit_of_which_there_are_some(seconds: float | None, told: str) -> None:
+    assert age(seconds) == told

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from exporters.elasticsearch.documents import document
-from topics.catalog import FLOW, NOTIFICATION, RESOURCE
-from topics.records import Alert, Dns, Flow, Resource
+from topics.catalog import DEAD, FLOW, NOTIFICATION, RESOURCE
+from topics.records import Alert, DeadLetter, Dns, Flow, Resource
 
 HOSTILE = (
     "<script>window.harmed=1;alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
@@ -53,5 +53,8 @@ def hostile_documents() -> dict[str, dict[str, Any]]:
         event="stored",
         episode="e1",
     )
-    made = ((FLOW, flow), (RESOURCE, resource), (NOTIFICATION, alert))
+    letter = DeadLetter(
+        id="l1", time=1, topic=HOSTILE, partition=0, offset=0, reason=HOSTILE, stage=HOSTILE, error=HOSTILE
+    )
+    made = ((FLOW, flow), (RESOURCE, resource), (NOTIFICATION, alert), (DEAD, letter))
     return {topic.kind: msgspec.to_builtins(document(topic, record, "live", 1)) for topic, record in made}

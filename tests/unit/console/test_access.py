@@ -11,7 +11,7 @@ from console.application import API, PAGES
 from console.security.roles import ROLES
 from tests.unit.console.lab import PASSWORD, Lab
 
-PUBLIC = {"/login", "/setup", "/healthz"}
+PUBLIC = {"/login", "/setup", "/healthz", "/openid", "/openid/return"}
 OPEN_TO_ALL_POSTS = {"/login", "/setup", "/api/session"}
 ROLE_OF = {
     ("GET", "/users"): "administrator",
@@ -44,6 +44,10 @@ ROLE_OF = {
     ("DELETE", "/api/rules/{key:path}"): "operator",
     ("POST", "/api/configuration/difference"): "administrator",
     ("POST", "/api/configuration/import"): "administrator",
+    ("POST", "/pipeline/dead-letters/retry"): "operator",
+    ("POST", "/pipeline/dead-letters/drop"): "operator",
+    ("POST", "/api/dead-letters/retry"): "operator",
+    ("POST", "/api/dead-letters/drop"): "operator",
     ("POST", "/logout"): "viewer",
     ("POST", "/account"): "viewer",
     ("DELETE", "/api/session"): "viewer",

