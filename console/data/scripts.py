@@ -129,12 +129,12 @@ def _row(
         whys.setdefault(each.state, each.why)
     state = next((state for state in STATES if state in counts), "")
     why = whys.get(state, "")
-    if found.broken:
+    if found.broken and found.place == "enabled":
         state, why = "broken", found.broken
     elif found.place == "enabled" and found.switch in broken:
         state, why = "broken", broken[found.switch]
     elif not state:
-        state = _OF_PLACE[found.place]
+        state, why = _OF_PLACE[found.place], found.broken
         if state == "not loaded" and not reports:
             why = "no worker has reported lately"
     hooks = [uses[hook] for hook in sorted(uses)]

@@ -28,5 +28,7 @@ def _switch(console: Console, switch: str, author: str, what: str, act: Callable
         said = act(switch)
     except TaplineError as error:
         raise Mistake(str(error)) from error
+    except OSError as error:
+        raise Mistake(f"{error.filename or switch} cannot be changed from here: {error.strerror}") from error
     console.hub.tell("workers")
     return Done(said=said, in_force=False)

@@ -10,7 +10,7 @@ from console.data.configuration import Difference
 from console.data.rules import RuleText, TextProblem
 from console.parts import Console
 from console.security.sessions import Session
-from console.web.access import Administrator, Asked, Form, Viewer
+from console.web.access import Administrator, Asked, Form, Viewer, lines_of
 from console.web.drawing import Page, back
 
 router = APIRouter()
@@ -35,7 +35,7 @@ def export(console: Asked, _: Viewer) -> Response:
 @router.post("/configuration/difference")
 def compare(request: Request, console: Asked, session: Administrator, form: Form) -> Response:
     """What an import would do."""
-    text = form.get("text", "")
+    text = lines_of(form, "text")
     try:
         found = data.difference(console, text, replace=bool(form.get("replace")))
     except TextProblem as error:
@@ -49,7 +49,7 @@ def apply(console: Asked, session: Administrator, form: Form) -> Response:
     """Do what was looked at."""
     done = data.apply(
         console,
-        form.get("text", ""),
+        lines_of(form, "text"),
         replace=bool(form.get("replace")),
         mark=form.get("mark", ""),
         author=session.name,

@@ -15,7 +15,7 @@ from console.data.setting import policy_of
 from console.errors import Missing
 from console.parts import Console
 from console.security.sessions import Session
-from console.web.access import Asked, Form, Operator, Viewer
+from console.web.access import Asked, Form, Operator, Viewer, lines_of
 from console.web.drawing import Page, back
 from tapline.policy.model import Rule
 
@@ -68,7 +68,7 @@ def send_form(request: Request, console: Asked, session: Operator, form: Form) -
 @router.post("/rules/yaml")
 def send_yaml(request: Request, console: Asked, session: Operator, form: Form) -> Response:
     """Set the rules of a text, or say what they would have done."""
-    text, key, comment = form.get("text", ""), form.get("key", ""), form.get("comment", "")[:1000]
+    text, key, comment = lines_of(form, "text"), form.get("key", ""), form.get("comment", "")[:1000]
     try:
         rules = data.rules_of_text(console, text)
     except TextProblem as error:

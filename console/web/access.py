@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -68,6 +68,11 @@ async def form_of(request: Request) -> dict[str, str]:
         return {}
     found = await request.form(max_files=0, max_fields=1000)
     return {name: value for name, value in found.multi_items() if isinstance(value, str)}
+
+
+def lines_of(form: Mapping[str, str], name: str) -> str:
+    """What stands in a field of several lines; browsers end them with CR LF."""
+    return form.get(name, "").replace("\r\n", "\n")
 
 
 Form = Annotated[dict[str, str], Depends(form_of)]

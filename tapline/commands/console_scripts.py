@@ -19,9 +19,11 @@ from tapline.packets import check_filters
 from tapline.policy.model import Policy, Rule
 from topics.errors import TaplineError
 from topics.records import Alert, Metric
+from workers.scripting.approval import EVERYTHING, Approval, signature_path
 from workers.scripting.attributes import type_of
 from workers.scripting.budget import Budget
 from workers.scripting.check import texts_of, unknown_groups
+from workers.scripting.helpers import Helpers
 from workers.scripting.scripts import (
     LoadedScript,
     NoScript,
@@ -128,7 +130,8 @@ class ScriptWorkshop:
             raise TaplineError("the files of scripts are still being read: does one of them not come to its end?")
         try:
             paths = self._paths()
-            sights = tuple(sorted((str(path), *_sight(path)) for path, _ in paths))
+            watched = [*(path for path, _ in paths), *self._approving()]
+            sights = tuple(sorted((str(path), *_sight(path)) for path in watched))
             if self._known is None or self._known.sights != sights:
                 if self._known is not None:
                     for file in (*self._known.enabled, *self._known.others):
@@ -150,15 +153,24 @@ class ScriptWorkshop:
             *((path, "shipped") for path in shipped),
         ]
 
+    def _approving(self) -> list[Path]:
+        """The files that say which others may be run."""
+        listed = self._settings.approved_scripts
+        named = (listed, signature_path(listed), self._settings.approval_key) if listed else ()
+        return [Path(name) for name in named if name]
+
     def _read(self, sights: _Sights, paths: Iterable[tuple[Path, Place]]) -> _Known:
         budget = Budget(self._settings)
+        approval = Approval.of(self._settings)
         scripts: list[FoundScript] = []
         enabled: list[ScriptFile] = []
         others: list[ScriptFile] = []
         for path, place in paths:
             switch = path.stem.removeprefix("_") if place == "aside" else path.stem
             try:
-                file = load_file(path, self._settings.params, budget)
+                # What ships came with the program.
+                allowed = EVERYTHING if place == "shipped" else approval
+                file = load_file(path, self._settings.params, budget, Helpers(path, allowed), allowed)
                 if place == "enabled" and (problem := unusable(file, enabled)):
                     raise TaplineError(problem)  # noqa: TRY301 - shown like any other
             except NoScript:

@@ -48,7 +48,10 @@ def quantity(given: Any) -> float:
     ``/s`` says nothing new: what is a second's worth is the rule's measure. :class:`ValueError` says what would do.
     """
     if isinstance(given, int | float) and not isinstance(given, bool):
-        return float(given)
+        try:
+            return float(given)
+        except OverflowError:
+            raise ValueError("this is too large a number") from None
     number, unit = _split(given, "a number, as 100, 10 MB, 5 % or 100 Mbit/s")
     unit = unit.lower().removesuffix("/s")
     factor = _PLAIN.get(unit, _BYTES.get(unit))

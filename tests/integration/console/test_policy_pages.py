@@ -122,7 +122,9 @@ def desk(kafka: str, elasticsearch: str, browser: Browser, tmp_path_factory: pyt
     scripts.mkdir()
     (scripts / "raising.py").write_text(RAISING)
     (scripts / "loud_host.py").write_text(CHECK)
-    (folder / "policy.yaml").write_text("pools:\n  clients: {members: [10.20.1.0/24]}\n")
+    (folder / "policy.yaml").write_text(
+        "pools: {clients: {members: [10.20.1.0/24]}}\nrules: {nightly: {metric: bytes_in, value: 1 TB, period: 1 h}}\n"
+    )
     name = f"t{uuid.uuid4().hex[:12]}"
     settings = KafkaSettings(bootstrap=kafka, prefix=name, partitions=PARTITIONS)
     make_topics(settings)
@@ -228,7 +230,7 @@ def told(desk: Desk) -> list[str]:
 
 
 def test_a_check_is_set_in_a_form_for_a_pool(desk: Desk) -> None:
-    with desk.sitting("operator") as page:
+    with desk.sitting("operator", mistakes=True) as page:
         page.goto("/scripts/loud_host")
         form = page.locator("#layer-new")
         form.locator('[name="match.pool"]').select_option("clients")
@@ -279,7 +281,7 @@ def broken(desk: Desk) -> bool:
 
 
 def test_a_policy_is_exported_compared_and_imported(desk: Desk) -> None:
-    with desk.sitting("administrator") as page:
+    with desk.sitting("administrator", mistakes=True) as page:
         page.goto("/configuration")
         with page.expect_download() as download:
             page.get_by_role("link", name="Export as YAML").click()
@@ -310,7 +312,7 @@ def test_a_viewer_looks_and_changes_nothing(desk: Desk) -> None:
             "/scripts",
             "/scripts/loud_host",
             "/rules",
-            "/rules/form?key=upload",
+            "/rules/form?key=nightly",
             "/rules/yaml",
             "/configuration",
         ):
@@ -318,9 +320,9 @@ def test_a_viewer_looks_and_changes_nothing(desk: Desk) -> None:
             page.get_by_role("heading", level=1).wait_for()
             forms = page.locator("form[method=post]").evaluate_all("forms => forms.map(form => form.action)")
             assert [form for form in forms if not form.endswith("/logout")] == [], path
-        answer = page.request.post("/rules/remove", form={"key": "upload"})
-        assert answer.status == 403
-    assert "rules/upload" in read_entries(desk.kafka)
+        before = read_entries(desk.kafka)
+        assert page.request.post("/rules/remove", form={"key": "nightly"}).status == 403
+    assert read_entries(desk.kafka) == before
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
@@ -331,7 +333,7 @@ def test_pages_with_something_in_them_are_for_everybody(theme: str, width: int, 
             ("scripts", "/scripts"),
             ("check", "/scripts/loud_host"),
             ("rules", "/rules"),
-            ("rule", "/rules/form?key=upload"),
+            ("rule", "/rules/form?key=nightly"),
             ("configuration", "/configuration"),
         ):
             page.goto(path)

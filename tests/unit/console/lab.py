@@ -104,10 +104,20 @@ class Lab:
         return found
 
 
+class ShippedChecks(ScriptWorkshop):
+    """The checks that ship, enabled in the folder in which they ship: they stay there."""
+
+    def enable(self, switch: str) -> str:
+        raise TaplineError(f"{switch} is not switched by tests")
+
+    def disable(self, switch: str) -> str:
+        raise TaplineError(f"{switch} is not switched by tests")
+
+
 @cache
 def workshop() -> ScriptWorkshop:
-    """The checks that ship, enabled; they are run once for all tests that look."""
-    return ScriptWorkshop(WorkersSettings(scripts=[str(ROOT / "scripts" / "checks")]))
+    """The checks that ship; they are run once for all tests that look."""
+    return ShippedChecks(WorkersSettings(scripts=[str(ROOT / "scripts" / "checks")]))
 
 
 def _no_kafka() -> list[Any]:

@@ -238,7 +238,7 @@ def test_an_import_shows_its_difference_and_does_just_that(tmp_path: Path, monke
     entries = lab.written(monkeypatch)
     client = lab.client("administrator")
     client.put("/api/rules", json={"text": "rules:\n  upload: {value: 5}\n  old: {value: 1}\n"})
-    text = "pools: {p: {members: [192.0.2.1]}}\nrules: {upload: {value: 7, select: {pool: p}}}\n"
+    text = "pools: {p: {members: [192.0.2.1]}}\r\nrules: {upload: {value: 7, select: {pool: p}}}\r\n"
     page = text_of(client.post("/configuration/difference", data={"text": text, "replace": "yes"}))
     for said in (
         "<strong>3</strong> changes",
@@ -251,6 +251,7 @@ def test_an_import_shows_its_difference_and_does_just_that(tmp_path: Path, monke
     assert re.search(r'class="comes"><span class="sign">\+</span> value: 7\.0', page)
     assert len(entries) == 2, "looking changes nothing"
     mark = re.findall(r'name="mark" value="(\w+)"', page)[0]
+    assert re.findall(r'name="text" value="([^"]*)"', page) == [text.replace("\r\n", "\n")]
     form = {"text": text, "replace": "yes", "mark": mark, "comment": "new"}
     client.put("/api/rules", json={"text": "rules: {upload: {value: 7, select: {host: 192.0.2.9}}}"})
     client.put("/api/rules", json={"text": "rules: {other: {value: 1}}"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -24,10 +25,12 @@ from tapline.checks.gui import (
     ThresholdInput,
     VolumeInput,
 )
+from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.script import Params
 from tests.unit.console.hostile import HOSTILE
 from tests.unit.console.lab import Lab
 from topics.worker_reports import HookReport, InstanceReport, WorkerReport
+from workers.settings import WorkersSettings
 
 SCRIPT = '''
 from tapline import SessionMonitor, Params
@@ -326,3 +329,20 @@ def test_a_viewer_finds_no_form_to_change_anything(tmp_path: Path) -> None:
     page = Lab(tmp_path).client("viewer").get("/scripts/syn_flood_attacker").text
     assert re.findall(r'method="post" action="([^"]+)"', page) == ["/logout"]
     assert "256" in page
+
+
+def test_what_is_not_approved_is_not_run_here_either(tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "short.py").write_text(SCRIPT + "\nimport pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
+    approved = tmp_path / "approved"
+    approved.write_text("")
+    workshop = ScriptWorkshop(WorkersSettings(scripts=[str(scripts)], approved_scripts=str(approved)))
+    (found,) = [each for each in workshop.scripts() if each.place == "enabled"]
+    assert "is not approved" in found.broken
+    assert not (scripts / "ran").exists()
+    digest = hashlib.sha256((scripts / "short.py").read_bytes()).hexdigest()
+    approved.write_text(f"{digest}  short.py\n")
+    (found,) = [each for each in workshop.scripts() if each.place == "enabled"]
+    assert (found.name, found.broken) == ("short", "")
+    assert (scripts / "ran").exists()

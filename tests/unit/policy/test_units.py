@@ -69,3 +69,9 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
         assert isinstance(quantity(text), float)
     except ValueError as error:
         assert "\n" not in str(error) or "\n" in text  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize("given", ["1e999 MB", "-1e999", 10**400])
+def test_a_number_that_is_too_large_is_none(given: object) -> None:
+    with pytest.raises(ValueError, match="too large"):
+        quantity(given)
