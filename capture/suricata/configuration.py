@@ -68,8 +68,16 @@ _PROTOCOLS: Final[dict[str, Any]] = {
     "http": {
         "enabled": True,
         "memcap": _HTTP_MEMORY,
-        # A body is hashed to its end, however long it is.
-        "libhtp": {"default-config": {"personality": "IDS", "request-body-limit": 0, "response-body-limit": 0}},
+        # A body is hashed to its end, however long it is, and as it was before it was packed, also where the machine
+        # has other things to do: a second is the most that libhtp allows.
+        "libhtp": {
+            "default-config": {
+                "personality": "IDS",
+                "request-body-limit": 0,
+                "response-body-limit": 0,
+                "decompression-time-limit": 1_000_000,
+            },
+        },
     },
 }  # fmt: skip
 

@@ -130,7 +130,7 @@ def write_rules(console: Asked, session: Operator, given: RulesText) -> Done:
     return rules.set_rules(console, rules.rules_of_text(console, given.text), session.name, given.comment)
 
 
-@router.post("/rules/rehearsal")
+@router.post("/rehearsals")
 def rehearse_rules(console: Asked, _: Operator, given: Yaml) -> Rehearsed:
     """How often rules would have fired over the last day."""
     return rehearse(console, rules.rules_of_text(console, given.text))

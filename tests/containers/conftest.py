@@ -11,7 +11,7 @@ import pytest
 from tapline.services.cache import cache_folder, exclusive
 from tests.containers.engine import docker_engine, skip_without_programs
 from tests.containers.images import build_all
-from tests.containers.stack import Stack
+from tests.containers.stack import Stack, remove_all
 from tests.namespaces import own_network
 
 _BRIDGE = "10.213.0.1/24"
@@ -30,12 +30,13 @@ def stack() -> Iterator[Stack]:
         (building := scratch / "building").mkdir()
         # What builds reaches the registries; what runs reaches nobody.
         with docker_engine(building, "--bridge", "none") as client:
+            # A run that was killed leaves containers behind, which the engine starts again.
+            remove_all(client)
             build_all(client)
         (running := scratch / "running").mkdir()
         (project := scratch / "project").mkdir()
         with own_network(), docker_engine(running, "--bip", _BRIDGE, "--default-address-pool", _POOL) as client:
-            made = Stack(project, client, running)
             try:
-                yield made
+                yield Stack(project, client, running)
             finally:
-                made.remove()
+                remove_all(client)

@@ -65,6 +65,14 @@ def docker_engine(folder: Path, *options: str) -> Iterator[docker.DockerClient]:
     finally:
         process.terminate()
         process.wait(_STOP_SECONDS)
+        _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """Undo what an engine leaves mounted: the namespaces of networks."""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        if (mounted := line.split()[1]).startswith(f"{folder}/"):
+            subprocess.run(["umount", mounted], check=True)
 
 
 def socket_of(folder: Path) -> str:

@@ -81,20 +81,21 @@ class Stack:
         os.utime(hidden, (long_ago, long_ago))
         hidden.rename(hidden.with_name(name))
 
-    def remove(self) -> None:
-        """End and forget everything that ran, whatever the state that a test left it in."""
-        for container in self.client.containers.list(all=True):
-            container.remove(force=True, v=True)
-        for volume in self.client.volumes.list():
-            volume.remove(force=True)
-        self.client.networks.prune()
-
     def logs(self) -> Mapping[str, str]:
         """The last lines of each container."""
         return {
             str(each.name): each.logs(tail=20).decode(errors="replace")
             for each in self.client.containers.list(all=True)
         }
+
+
+def remove_all(client: docker.DockerClient) -> None:
+    """End and forget everything that ran, whatever the state that a test left it in."""
+    for container in client.containers.list(all=True):
+        container.remove(force=True, v=True)
+    for volume in client.volumes.list():
+        volume.remove(force=True)
+    client.networks.prune()
 
 
 def holdings() -> Holdings:

@@ -10,11 +10,11 @@ import pytest
 
 from tests.containers.stack import Stack
 from tests.docs.pages import ROOT, Step, blocks, steps
-from tests.docs.test_commands import Shell, looks_only
+from tests.docs.test_commands import WITH_COMPOSE, Shell, looks_only
 
 pytestmark = pytest.mark.containers
 
-PAGE = ROOT / "docs" / "how-to" / "deploy-with-docker-compose.md"
+PAGE = ROOT / "docs" / "how-to" / WITH_COMPOSE
 ELSEWHERE = {"docker compose build --quiet": "the images are built before, since nothing can be fetched from here"}
 SECONDS = 120.0
 
@@ -26,7 +26,7 @@ def follow(shell: Shell, step: Step) -> None:
         output, code = shell.run(step.command)
         if not code and (not step.output or step.matches(output)):
             return
-        looks = looks_only(step.command) or re.search(r" (ps|logs|check) ", f"{step.command} ")
+        looks = looks_only(step.command) or re.search(r" (ps|logs|list)( |$)", step.command)
         if time.monotonic() > deadline or not looks:
             pytest.fail(f"{step.command}\nshown:\n{step.output}\nprinted ({code}):\n{output}", pytrace=False)
         time.sleep(0.5)

@@ -33,13 +33,16 @@ OF_ELASTICSEARCH = re.compile(r"127\.0\.0\.1:9200|tapline (export (elasticsearch
 INSTEAD = {"make demo": "tapline demo"}
 """What a command comes to where its environment is there already; `make -n` is asked whether that is so."""
 
-IN_ITS_OWN_TEST = "deploy-with-helm.md"
+WITH_HELM = "deploy-with-helm.md"
 """A page that needs a Kubernetes: tests/helm/test_cluster.py follows it."""
+
+WITH_COMPOSE = "deploy-with-docker-compose.md"
+"""A page that needs a Docker engine: tests/containers/test_page.py follows it."""
 
 WITH_COMMANDS = [
     page
     for page in PAGES
-    if page.name != IN_ITS_OWN_TEST and any(block.language == "console" for block in blocks(page))
+    if page.name not in {WITH_HELM, WITH_COMPOSE} and any(block.language == "console" for block in blocks(page))
 ]
 
 

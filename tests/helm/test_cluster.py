@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import ROOT, blocks, own_file, steps
-from tests.docs.test_commands import IN_ITS_OWN_TEST, Shell
+from tests.docs.test_commands import WITH_HELM, Shell
 from tests.helm.chart import CHART, example
 from tests.helm.cluster import Cluster, running_cluster, volume
 from tests.helm.programs import schemas
@@ -227,7 +227,7 @@ def test_a_set_up_that_fails_stops_the_installation(cluster: Cluster) -> None:
 
 
 def test_the_page_about_the_chart_can_be_followed(cluster: Cluster, tmp_path: Path) -> None:
-    page = ROOT / "docs" / "how-to" / IN_ITS_OWN_TEST
+    page = ROOT / "docs" / "how-to" / WITH_HELM
     (tmp_path / "helm").symlink_to(ROOT / "helm")
     shell = Shell(tmp_path, cluster.environment)
     try:

@@ -40,6 +40,8 @@ def engine_settings(folder: Path) -> ServicesSettings:
         kafka_controller_port=0,
         elasticsearch_port=0,
         elasticsearch_transport_port=0,
+        # One that cannot start says so at once; on a machine that has much else to do it takes this long.
+        start_timeout=300.0,
     )
 
 

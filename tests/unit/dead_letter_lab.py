@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError
 
 from tests.unit.exporters.samples import TIME, flow
 from topics.catalog import CATALOG, DEAD, FLOW
@@ -57,7 +59,7 @@ class Kafka:
     def flush(self, _seconds: float) -> int:
         for topic, body, partition, headers, on_delivery in self._waiting:
             if self.refuses(topic):
-                on_delivery(Refusal(), None)
+                on_delivery(KafkaError(KafkaError._QUEUE_FULL, "no room"), Sent(topic))
                 continue
             found = next(each for each in CATALOG if each.name("tapline") == topic)
             envelope, records = open_message(headers, body, found)
@@ -65,7 +67,7 @@ class Kafka:
                 self.letters += records
             else:
                 self.sent.append((topic, partition, envelope, body, headers))
-            on_delivery(None, None)
+            on_delivery(None, Sent(topic))
         self._waiting = []
         return 0
 
@@ -73,8 +75,10 @@ class Kafka:
         self._waiting = []
 
 
-class Refusal:
-    """An error of the producer."""
+class Sent(NamedTuple):
+    """A message that was handed to the producer."""
 
-    def str(self) -> str:
-        return "no room"
+    name: str
+
+    def topic(self) -> str:
+        return self.name

@@ -238,7 +238,8 @@ def test_a_record_too_large_for_a_topic_that_others_made_is_a_dead_letter_and_th
 ) -> None:
     target = f"{topics.kafka.prefix}.mirror.flow"
     small = NewTopic(target, num_partitions=2, replication_factor=1, config={"max.message.bytes": "20000"})
-    AdminClient(topics.kafka.client()).create_topics([small])[target].result()
+    admin = AdminClient(topics.kafka.client())
+    admin.create_topics([small])[target].result()
     # Random, so that it does not fit when it is compressed either.
     large = flow(1000, tags=(secrets.token_hex(30_000),))
     topics.publish(FLOW, [*(flow(number) for number in range(500)), large])

@@ -24,6 +24,9 @@ from topics.catalog import FLOW
 
 WINDOWS = 60
 TIMEOUT = 3.0
+PATIENCE = 300.0
+"""Seconds: what is waited for comes soon, except on a machine that has much else to do."""
+
 BLOCK = "cluster_block_exception"
 FLOODED = "index.blocks.read_only_allow_delete"
 
@@ -71,11 +74,11 @@ def full_disk(lab: Lab) -> Iterator[None]:
 
     lab.client.cluster.put_settings(persistent={**absurd, "cluster.info.update.interval": "10s"})
     try:
-        wait_for(is_flooded, "the server to notice its disk", seconds=120)
+        wait_for(is_flooded, "the server to notice its disk", seconds=PATIENCE)
         yield
     finally:
         lab.client.cluster.put_settings(persistent=dict.fromkeys(absurd))
-    wait_for(lambda: not is_flooded(), "the server to open its indices again", seconds=120)
+    wait_for(lambda: not is_flooded(), "the server to open its indices again", seconds=PATIENCE)
 
 
 def meet(network: BadNetwork, fault: Fault, traffic: Traffic) -> None:
@@ -87,7 +90,7 @@ def meet(network: BadNetwork, fault: Fault, traffic: Traffic) -> None:
         wait_for(
             lambda: network.befell[fault] >= before + 5 or traffic.lab.waiting() == 0,
             f"the network to {fault} or the exporter to be done",
-            seconds=120,
+            seconds=PATIENCE,
             every=0.1,
         )
     network.fault = ""
@@ -104,7 +107,7 @@ def test_some_windows_over_a_bad_network_into_an_index_that_is_read_only(lab: La
             wait_for(is_blocked, "documents to be refused")
         for fault in ("down", "drop", "delay", "truncate"):
             meet(network, fault, traffic)
-        lab.wait_until_exported(120)
+        lab.wait_until_exported(PATIENCE)
         traffic.check()
 
 
@@ -132,37 +135,37 @@ def hour(lab: Lab, server: Elasticsearch, network: BadNetwork) -> None:
     def serve_again() -> None:
         server.start()
         server.wait_ready()
-        lab.wait_until_exported(300)
+        lab.wait_until_exported(PATIENCE)
 
     traffic.publish(6)
     is_too_much, is_blocked = retried("429"), retried(BLOCK)
     with lab.exporting(lab.with_settings(hosts=[network.url], timeout=TIMEOUT)):
-        wait_for(is_too_much, "the server to have too much to do", seconds=120)
-        wait_for(lambda: lab.count(FLOW) > 0, "the first documents", seconds=120)
+        wait_for(is_too_much, "the server to have too much to do", seconds=PATIENCE)
+        wait_for(lambda: lab.count(FLOW) > 0, "the first documents", seconds=PATIENCE)
 
         server.kill()
         traffic.publish(6)
-        wait_for(is_met, "the exporter to miss the server", seconds=120)
+        wait_for(is_met, "the exporter to miss the server", seconds=PATIENCE)
         serve_again()
 
         server.stop()
         traffic.publish(6)
-        wait_for(is_met, "the exporter to miss the server again", seconds=120)
+        wait_for(is_met, "the exporter to miss the server again", seconds=PATIENCE)
         serve_again()
 
         with read_only(lab):
             traffic.publish(6)
-            wait_for(is_blocked, "documents to be refused", seconds=120)
+            wait_for(is_blocked, "documents to be refused", seconds=PATIENCE)
 
         is_blocked = retried(BLOCK)
         with full_disk(lab):
             traffic.publish(6)
-            wait_for(is_blocked, "documents to be refused again", seconds=120)
+            wait_for(is_blocked, "documents to be refused again", seconds=PATIENCE)
 
         is_late = retried("timeout")
         for fault in ("down", "drop", "delay", "stall", "truncate"):
             meet(network, fault, traffic)
-        wait_for(is_late, "answers to be too late", seconds=120)
+        wait_for(is_late, "answers to be too late", seconds=PATIENCE)
 
         # While the rest comes, the server is killed once more.
         traffic.publish(max(1, (WINDOWS - traffic.windows) // 2))

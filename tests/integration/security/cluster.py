@@ -128,6 +128,7 @@ class SecuredCluster:
                     kafka_controller_port=controller,
                     kafka_mutual_port=mutual,
                     kafka_heap=320,
+                    stop_timeout=90,
                 ),
                 number,
                 self,

@@ -20,9 +20,17 @@ def cluster() -> Iterator[SecuredCluster]:
 
 
 @pytest.fixture(scope="package")
-def shared(cluster: SecuredCluster, elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """One for tests that leave things as they are."""
-    made = Deployment(cluster, elasticsearch, tmp_path_factory.mktemp("shared"))
+def shared(cluster: SecuredCluster, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """One for tests that leave things as they are and need no Elasticsearch."""
+    made = Deployment(cluster, "http://127.0.0.1:1", tmp_path_factory.mktemp("shared"))
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def into_files(cluster: SecuredCluster, tmp_path: Path) -> Deployment:
+    """One without an Elasticsearch: what comes out of it is counted in files."""
+    made = Deployment(cluster, "http://127.0.0.1:1", tmp_path)
     made.prepare()
     return made
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from exporters.elasticsearch.documents import EXPORTED
-from exporters.elasticsearch.exporter import GROUP
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.files.settings import FilesSettings
 from exporters.prometheus.settings import PrometheusSettings
@@ -24,6 +24,8 @@ from tapline.process.supervisor import ourselves
 from tests.integration.pipeline.stack import end
 from tests.integration.security.cluster import ADMIN, SecuredCluster
 from tests.waiting import wait_for
+from topics.catalog import BY_KIND
+from topics.dead_letters import EXPORTER
 from topics.settings import KafkaSettings
 from workers.settings import WorkersSettings
 from workers.stages import topics_of
@@ -76,7 +78,7 @@ class Deployment:
             kafka=kafka,
             elasticsearch=ElasticsearchSettings(hosts=[self.elasticsearch], namespace=self.namespace, metrics_port=-1),
             workers=WorkersSettings(group=self.namespace, scripts=[], agents=[], metrics_port=-1),
-            files=FilesSettings(folder=str(self.folder / "files"), metrics_port=-1),
+            files=FilesSettings(folder=str(self.folder / "files"), rotate_seconds=2, metrics_port=-1),
             prometheus=PrometheusSettings(counters=[{"group": "Hosts"}], metrics_port=0),  # type: ignore[list-item]
         )
 
@@ -125,16 +127,27 @@ class Deployment:
                 process_group=0,
             )
 
-    def waiting(self) -> int:
-        """Messages that workers or exporter have not committed, as a reader sees it."""
+    def waiting(self, exporter: str) -> int:
+        """Messages that workers or this exporter have not committed, as a reader sees it."""
         kafka = self.kafka("reader")
+        exported = EXPORTED if exporter == EXPORTER else [BY_KIND[kind] for kind in FilesSettings().kinds]
         workers = backlog(kafka, self.namespace, topics_of(()))
-        exporter = backlog(kafka, f"{kafka.prefix}-{GROUP}", EXPORTED)
-        return sum(one.waiting for one in (*workers, *exporter))
+        exporters = backlog(kafka, f"{kafka.prefix}-{exporter}", exported)
+        return sum(one.waiting for one in (*workers, *exporters))
 
-    def wait_until_done(self, seconds: float) -> None:
+    def wait_until_done(self, exporter: str, seconds: float) -> None:
         """Until nothing waits any more."""
-        wait_for(lambda: self.waiting() == 0, "workers and exporter to commit everything", seconds=seconds, every=1.0)
+        wait_for(
+            lambda: self.waiting(exporter) == 0,
+            "workers and exporter to commit everything",
+            seconds=seconds,
+            every=1.0,
+        )
+
+    def exported(self, kind: str) -> list[str]:
+        """The ids of the records of a kind that the exporter to files has written."""
+        tables = [pq.read_table(path, columns=["id"]) for path in self.folder.glob(f"files/kind={kind}/*/*.parquet")]
+        return [str(identity) for table in tables for identity in table["id"].to_pylist()]
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"

@@ -19,6 +19,7 @@ from tests.integration.security.cluster import SecuredCluster
 from tests.integration.security.deployment import USERS, Deployment
 from topics.catalog import ALERT, CAPTURED, UNMARKED
 from topics.codec import SNAPSHOT_SCHEMA, Envelope, encode
+from topics.dead_letters import EXPORTER
 from topics.records import WINDOW_SECONDS, Snapshot
 from topics.settings import KafkaSettings
 
@@ -37,7 +38,7 @@ def test_each_with_its_own_user_brings_a_capture_to_elasticsearch(deployment: De
     ):
         done = deployment.run("capture", "capture", str(DEMO_CAPTURE), "--json")
         assert done.exit_code == 0, done.output
-        deployment.wait_until_done(300)
+        deployment.wait_until_done(EXPORTER, 300)
     configuration = deployment.configuration(deployment.kafka("reader"))
     summary = Summary(**json.loads(done.stdout))
     with Holdings(configuration.elasticsearch) as holdings:
@@ -53,20 +54,26 @@ def names(deployment: Deployment, *kinds: str) -> list[str]:
 
 def test_who_may_only_write_cannot_work_or_export(shared: Deployment) -> None:
     said = shared.refusal("capture", "worker")
-    assert said.startswith("tapline: the Kafka user sensor may not be worker: it has no right to ")
+    assert said.startswith("tapline: the Kafka user sensor lacks rights of worker: ")
     (flow,) = names(shared, "flow")
     assert f"Read and DescribeConfigs on the topic {flow}," in said
     assert f"Read on the group {shared.namespace}*" in said
     assert said.endswith("run `tapline topics rights --grant worker=User:sensor`")
-    said = shared.refusal("capture", "export", "elasticsearch")
+    said = shared.refusal("capture", "export", "files")
     assert f"Read on the topic {flow}," in said
-    assert f"Read on the group {shared.namespace}-exporter-elasticsearch" in said
+    assert f"Read on the group {shared.namespace}-exporter-files" in said
+
+
+def test_another_ones_user_cannot_export_to_elasticsearch(deployment: Deployment) -> None:
+    said = deployment.refusal("files", "export", "elasticsearch")
+    assert said.startswith("tapline: the Kafka user writer lacks rights of elasticsearch: ")
+    assert f"Read on the group {deployment.namespace}-exporter-elasticsearch" in said
 
 
 @pytest.mark.parametrize("other", ["elasticsearch", "files", "mirror", "prometheus", "recipients", "reader"])
 def test_who_may_only_read_cannot_capture(shared: Deployment, other: str) -> None:
     said = shared.refusal(other, "capture", str(DEMO_CAPTURE))
-    assert said.startswith(f"tapline: the Kafka user {USERS[other]} may not be capture: it has no right to Write on")
+    assert said.startswith(f"tapline: the Kafka user {USERS[other]} lacks rights of capture: Write on the topic ")
     missing = {topic.name(shared.namespace) for topic in (*CAPTURED, *UNMARKED)}
     if other != "reader":
         missing -= set(names(shared, "dead"))
@@ -77,7 +84,6 @@ def test_who_may_only_read_cannot_capture(shared: Deployment, other: str) -> Non
     ("who", "command", "missing"),
     [
         ("elasticsearch", ("export", "files"), "Read on the group {0}-exporter-files"),
-        ("files", ("export", "elasticsearch"), "Read on the group {0}-exporter-elasticsearch"),
         ("files", ("export", "mirror"), "Read on the group {0}-exporter-mirror"),
         ("recipients", ("export", "prometheus"), "Read on the topic {0}.counter.v1"),
         ("prometheus", ("worker",), "Read and Write and DescribeConfigs on the topic {0}.flow.v1"),

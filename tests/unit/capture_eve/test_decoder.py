@@ -344,6 +344,7 @@ def test_whatever_stands_in_an_event_is_decoded_or_rejected(kind, data):
     assert reason in {"", "eve-type", "eve-time", "eve-address"}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100) | st.binary(max_size=100).map(lambda raw: raw.decode("latin-1")))
 def test_whatever_is_no_event_is_rejected(text):
     with pytest.raises(EveError):

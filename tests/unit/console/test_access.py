@@ -40,7 +40,7 @@ ROLE_OF = {
     ("PUT", "/api/checks/{name}"): "operator",
     ("DELETE", "/api/checks/{name}"): "operator",
     ("PUT", "/api/rules"): "operator",
-    ("POST", "/api/rules/rehearsal"): "operator",
+    ("POST", "/api/rehearsals"): "operator",
     ("DELETE", "/api/rules/{key:path}"): "operator",
     ("POST", "/api/configuration/difference"): "administrator",
     ("POST", "/api/configuration/import"): "administrator",

@@ -201,7 +201,7 @@ def test_a_rehearsal_says_how_often_it_would_have_fired(tmp_path: Path, monkeypa
     assert "<strong>3 alerts</strong> about 2 things, judged on 7 counters" in page
     assert 'name="value" value="1 MB"' in page, "the form is as it was"
     text = "rules:\n  upload: {metric: bytes_out, value: 3 MB, patience: {for_runs: 3, clear_runs: 1}}\n"
-    found = client.post("/api/rules/rehearsal", json={"text": text}).json()
+    found = client.post("/api/rehearsals", json={"text": text}).json()
     assert (found["fired"], found["newest"][0]["entity"]) == (1, "192.0.2.1")
     assert sum(found["over_time"]["values"]["fired"]) == 1
     assert entries == [], "a rehearsal sets nothing"
@@ -214,7 +214,7 @@ def test_a_rehearsal_heeds_the_rules_of_the_same_question(tmp_path: Path, monkey
     client = lab.client("operator")
     exempt = "rules:\n  upload/one: {metric: bytes_out, select: {host: 192.0.2.1}, enabled: false}\n"
     assert client.put("/api/rules", json={"text": exempt}).status_code == 200
-    found = client.post("/api/rules/rehearsal", json={"text": YAML}).json()
+    found = client.post("/api/rehearsals", json={"text": YAML}).json()
     assert [each["entity"] for each in found["newest"]] == ["192.0.2.2"]
 
 
@@ -222,7 +222,7 @@ def test_a_day_with_too_many_counters_is_shortened(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(rehearsal, "MOST_COUNTERS", 3)
     lab = Lab(tmp_path)
     lab.store.answer = counted({0: {f"192.0.2.{number}": 5_000_000 for number in range(9)}})
-    found = lab.client("operator").post("/api/rules/rehearsal", json={"text": YAML}).json()
+    found = lab.client("operator").post("/api/rehearsals", json={"text": YAML}).json()
     assert found["shortened"]
 
 

