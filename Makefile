@@ -56,6 +56,7 @@ sbom: $(READY) ## what Tapline is made of: build/sbom.json (CycloneDX) and build
 	@scratch=$$(mktemp -d); trap 'rm -r "$$scratch"' EXIT; mkdir -p build; \
 	$(PYTHON) -m venv --without-pip "$$scratch"; \
 	$(BIN)/pip --python "$$scratch/bin/python" install --quiet --constraint requirements.lock .; \
+	rm -rf build/lib build/bdist.*; \
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json \
 	  "$$scratch/bin/python"; \
 	$(BIN)/pip-licenses --python "$$scratch/bin/python" --format markdown --with-urls --output-file build/licences.md
