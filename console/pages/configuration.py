@@ -69,6 +69,7 @@ def _page(
     return Page(request, console, session, "configuration").draw(
         "configuration.html",
         status=422 if given.problem else 200,
+        live_from="/configuration",
         entries=data.entry_rows(console),
         given=given,
         replace=bool(form.get("replace")),

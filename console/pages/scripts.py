@@ -90,6 +90,7 @@ def _script_page(
     return Page(request, console, session, "scripts").draw(
         "script.html",
         status=422 if sent is not None else 200,
+        live_from=f"/scripts/{quote(name, safe='')}" if sent is not None else "",
         script=script,
         beside=[each.name for each in found if each.switch == script.switch and each.name != name],
         states=STATES,

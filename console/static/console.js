@@ -80,7 +80,7 @@
     }
     drawing = true;
     try {
-      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, redirect: "error" });
+      const answer = await fetch(document.body.dataset.liveFrom || location.href, { headers: { "X-Live": "1" }, redirect: "error" });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const place of places) {

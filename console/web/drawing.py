@@ -35,8 +35,8 @@ class Page:
         self.session = session
         self.here = here
 
-    def draw(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """The page as an answer."""
+    def draw(self, template: str, *, status: int = 200, live_from: str = "", **values: Any) -> HTMLResponse:
+        """The page as an answer; where it answers a form, ``live_from`` is the path from which it is drawn anew."""
         found = environment().get_template(template)
         session = self.session
         text = found.render(
@@ -50,6 +50,7 @@ class Page:
             engaged=len(self.console.standing.engaged()) if session else 0,
             said=self.request.query_params.get("said", ""),
             path=self.request.url.path,
+            live_from=live_from,
             RANGES=RANGES,
             **values,
         )

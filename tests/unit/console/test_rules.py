@@ -272,6 +272,7 @@ def test_an_import_that_cannot_be_says_why(text: str, tmp_path: Path) -> None:
     answer = client.post("/configuration/difference", data={"text": text})
     assert answer.status_code == 422
     assert 'role="alert"' in answer.text
+    assert 'data-live-from="/configuration"' in answer.text, "it can be drawn anew"
     assert client.post("/api/configuration/difference", json={"text": text}).status_code == 422
 
 
