@@ -21,6 +21,9 @@ RANGES: Final = {
 
 USUAL: Final = "1h"
 _MOST_POINTS: Final = 120
+_TOGETHER: Final = 5
+"""Seconds within which ranges that end now end at the same time."""
+
 _STEPS: Final = (60, 300, 900, 3600, 10_800, 43_200, 86_400)
 
 
@@ -67,7 +70,7 @@ def span_of(name: str, begin: str, end: str, newest: datetime | None, now: datet
     Where nothing is newer than the whole range, it ends with the newest window instead: a capture of last week is
     looked at as of last week. :class:`Mistake` says what would be right.
     """
-    now = now or datetime.now(UTC)
+    now = _rounded(now or datetime.now(UTC))
     if begin or end:
         first = _read(begin, "from") if begin else datetime(1970, 1, 1, tzinfo=UTC)
         last = _read(end, "to") if end else now
@@ -82,6 +85,12 @@ def span_of(name: str, begin: str, end: str, newest: datetime | None, now: datet
         last = newest + timedelta(minutes=1)
         return Span(last - length, last, name, behind=True)
     return Span(now - length, now, name)
+
+
+def _rounded(now: datetime) -> datetime:
+    """The end of the five seconds at hand: those who look within them ask the same."""
+    begun = now.replace(second=now.second - now.second % _TOGETHER, microsecond=0)
+    return begun if begun == now else begun + timedelta(seconds=_TOGETHER)
 
 
 def _read(text: str, what: str) -> datetime:

@@ -7,10 +7,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from elastic_transport import ConnectionTimeout, TransportError
 from elasticsearch import ApiError, Elasticsearch
 from msgspec.structs import replace
 
+from console.data.shared_answers import SharedAnswers
 from console.errors import Mistake, Unavailable
 from exporters.elasticsearch.connection import client, describe
 from exporters.elasticsearch.documents import index_name
@@ -19,6 +21,7 @@ from topics.catalog import COUNTER
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SECONDS: Final = 5.0
+_MOST_ANSWERS: Final = 500
 
 
 class Store:
@@ -29,6 +32,7 @@ class Store:
         self._client: Elasticsearch | None = None
         self._lock = threading.Lock()
         self._newest: tuple[float, datetime | None] | None = None
+        self._answers = SharedAnswers(_KNOWN_SECONDS, _MOST_ANSWERS)
 
     def start(self) -> None:
         """Make the client; nothing is asked yet, so the console starts also while Elasticsearch is away."""
@@ -55,8 +59,12 @@ class Store:
         )
 
     def buckets(self, kind: str, query: dict[str, Any], aggregation: dict[str, Any]) -> list[dict[str, Any]]:
-        """The buckets of one aggregation over what fits a query."""
-        answer = self.search(kind, size=0, track_total_hits=False, query=query, aggs={"it": aggregation})
+        """The buckets of one aggregation over what fits a query, at most some seconds old."""
+        question = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"it": aggregation}}
+        answer = self._answers.of(
+            msgspec.json.encode((kind, question)),
+            lambda: self.search(kind, **question),
+        )
         found: list[dict[str, Any]] = answer.get("aggregations", {}).get("it", {}).get("buckets", [])
         return found
 
