@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from console.api.answers import MISSING, OUTDATED, PROBLEMS
@@ -154,10 +153,14 @@ def read_configuration(console: Asked, _: Viewer) -> list[EntryRow]:
     return entry_rows(console)
 
 
-@router.get("/configuration/policy.yaml", response_class=PlainTextResponse)
-def export(console: Asked, _: Viewer) -> PlainTextResponse:
+@router.get(
+    "/configuration/policy.yaml",
+    response_class=Response,
+    responses={200: {"content": {"application/yaml": {}}, "description": "The policy as a file."}},
+)
+def export(console: Asked, _: Viewer) -> Response:
     """The policy in force as YAML."""
-    return PlainTextResponse(configuration.exported(console), media_type="application/yaml")
+    return Response(configuration.exported(console), media_type="application/yaml")
 
 
 @router.post("/configuration/difference")
