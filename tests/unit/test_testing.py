@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -152,7 +153,15 @@ class Interrupting(SessionMonitor):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_only_the_user_can_interrupt_a_run() -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As on a terminal: processes that run tests beside each other are deaf to interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_only_the_user_can_interrupt_a_run(interruptible: None) -> None:
     before = signal.getsignal(signal.SIGINT)
     result = run(Interrupting, records=[flow(1)])
     assert [type(error.error) for error in result.errors] == [KeyboardInterrupt]

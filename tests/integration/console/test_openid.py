@@ -14,10 +14,12 @@ from console.server import ConsoleServer
 from console.settings import ConsoleSettings, OpenIdSettings
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.kibana.settings import KibanaSettings
+from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.process.health import Health
 from tests.integration.console.seat import PATIENCE_MS
 from tests.waiting import wait_for
 from topics.settings import KafkaSettings
+from workers.settings import WorkersSettings
 
 
 def test_one_gets_in_and_to_where_one_wanted(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +37,13 @@ def test_one_gets_in_and_to_where_one_wanted(browser: Browser, tmp_path: Path, m
         settings = ConsoleSettings(port=0, folder=str(tmp_path / "console"), openid=openid)
         # The page that is looked at needs neither Kafka nor Elasticsearch.
         console = Console(
-            settings, KafkaSettings(bootstrap="127.0.0.1:1"), ElasticsearchSettings(), KibanaSettings(), list
+            settings,
+            KafkaSettings(bootstrap="127.0.0.1:1"),
+            ElasticsearchSettings(),
+            KibanaSettings(),
+            list,
+            ScriptWorkshop(WorkersSettings()),
+            [],
         )
         with ConsoleServer(console, Health(), said.append) as server:
             thread = threading.Thread(target=server.run, name="console")

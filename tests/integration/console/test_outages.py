@@ -22,6 +22,7 @@ from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.elasticsearch.setup import setup
 from exporters.kibana.settings import KibanaSettings
 from tapline.commands.backlog import whole_backlog
+from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.configuration import Configuration
 from tapline.process.health import Health
 from tapline.services.elasticsearch import Elasticsearch
@@ -78,6 +79,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
             settings.elasticsearch,
             KibanaSettings(),
             lambda: whole_backlog(settings),
+            ScriptWorkshop(settings.workers),
+            settings.workers.policy,
         )
         with ConsoleServer(console, Health(), lambda _: None) as serving:
             thread = threading.Thread(target=serving.run, name="console")

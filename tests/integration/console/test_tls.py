@@ -14,11 +14,13 @@ from console.server import ConsoleServer
 from console.settings import ConsoleSettings
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.kibana.settings import KibanaSettings
+from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.process.health import Health
 from tests.certificates import write_certificates
 from tests.waiting import wait_for
 from topics.errors import TaplineError
 from topics.settings import KafkaSettings
+from workers.settings import WorkersSettings
 
 PASSWORD = "a long enough password"
 
@@ -26,7 +28,15 @@ PASSWORD = "a long enough password"
 def console(folder: Path, **files: str) -> Console:
     """A console in a folder; what is looked at needs neither Kafka nor Elasticsearch."""
     settings = ConsoleSettings(port=0, folder=str(folder / "console"), **files)
-    return Console(settings, KafkaSettings(bootstrap="127.0.0.1:1"), ElasticsearchSettings(), KibanaSettings(), list)
+    return Console(
+        settings,
+        KafkaSettings(bootstrap="127.0.0.1:1"),
+        ElasticsearchSettings(),
+        KibanaSettings(),
+        list,
+        ScriptWorkshop(WorkersSettings()),
+        [],
+    )
 
 
 def test_a_certificate_in_a_file_makes_it_speak_tls(tmp_path: Path) -> None:
