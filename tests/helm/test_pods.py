@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import urllib.request
 from contextlib import ExitStack
@@ -84,4 +85,4 @@ def test_pods_set_up_run_take_changed_scripts_and_end(tmp_path: Path) -> None:
         workers.change(changed, "tapline-scripts")
         wait_for(lambda: "greeting.py: Greeting" in workers.said(), "the script to be loaded", seconds=60)
         workers.change(found, "tapline-scripts")
-        wait_for(lambda: "the file is gone" in workers.said(), "the script to be gone", seconds=60)
+        wait_for(lambda: re.search(r"unloaded \S*greeting\.py", workers.said()), "the script to be gone", seconds=60)
