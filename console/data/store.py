@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -30,8 +28,6 @@ class Store:
     def __init__(self, settings: ElasticsearchSettings, timeout: float) -> None:
         self._settings = replace(settings, timeout=timeout)
         self._client: Elasticsearch | None = None
-        self._lock = threading.Lock()
-        self._newest: tuple[float, datetime | None] | None = None
         self._answers = SharedAnswers(_KNOWN_SECONDS, _MOST_ANSWERS)
 
     def start(self) -> None:
@@ -88,22 +84,18 @@ class Store:
 
     def newest(self) -> datetime | None:
         """When the newest window of counters began, as known some seconds ago; ``None`` before the first."""
-        with self._lock:
-            known = self._newest
-        if known is not None and time.monotonic() - known[0] < _KNOWN_SECONDS:
-            return known[1]
-        answer = self.search(
-            COUNTER.kind,
-            size=0,
-            track_total_hits=False,
-            query={"term": {"tapline.counter.group": "Aggregates"}},
-            aggs={"newest": {"max": {"field": "tapline.window"}}},
+        answer = self._answers.of(
+            b"newest",
+            lambda: self.search(
+                COUNTER.kind,
+                size=0,
+                track_total_hits=False,
+                query={"term": {"tapline.counter.group": "Aggregates"}},
+                aggs={"newest": {"max": {"field": "tapline.window"}}},
+            ),
         )
         value = answer.get("aggregations", {}).get("newest", {}).get("value")
-        found = None if value is None else _EPOCH + timedelta(milliseconds=value)
-        with self._lock:
-            self._newest = time.monotonic(), found
-        return found
+        return None if value is None else _EPOCH + timedelta(milliseconds=value)
 
     def problem(self) -> str:
         """Why Elasticsearch cannot be asked; empty when it can."""
