@@ -117,20 +117,17 @@ def _messages(
                     f"what {next(iter(left))[0]} holds cannot be read: see `tapline status`, run this again"
                 )
             for message in messages:
-                name, partition, offset, problem = (
-                    message.topic(),
-                    message.partition(),
-                    message.offset(),
-                    message.error(),
-                )
+                problem = message.error()
+                # What is refused of the group names no topic.
+                if problem is not None and problem.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
+                    raise KafkaException(problem)  # noqa: TRY301 - told below as any other
+                name, partition, offset = message.topic(), message.partition(), message.offset()
                 assert name is not None
                 assert partition is not None
-                if problem is not None:
-                    if problem.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public constant
-                        left.pop((name, partition), None)
-                        continue
-                    raise KafkaException(problem)  # noqa: TRY301 - told below as any other
                 assert offset is not None
+                if problem is not None:
+                    left.pop((name, partition), None)
+                    continue
                 end = left.get((name, partition))
                 if end is None or offset >= end:
                     continue

@@ -65,7 +65,7 @@ def test_the_first_start_is_over_once_there_are_users(seat: Seat) -> None:
         assert faults(page) == []
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)])
 def test_every_page_shows_and_is_for_everybody(theme: str, width: int, seat: Seat, tmp_path: Path) -> None:
     if seat.console.users.find("administrator") is None:
         seat.console.users.add("administrator", "administrator", "a long enough password")
