@@ -54,7 +54,7 @@ EVERY = 2.0
 _SENT, _READ = "cable0", "cable1"
 _NEW_NETWORK = 0x40000000
 _COUNTERS = {"eve": "lines", "zeek": "lines", "syslog": "lines"}
-TOLD = (1, 2, 5, 10)
+TOLD = (1, 2, 5, 10, 20)
 """After how many minutes it is told what is held, besides the end."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final, TypeVar
 
 from exporters.recipients.notification import Notification
@@ -22,9 +23,9 @@ class Told:
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
-        self._ids: dict[str, None] = {}
-        self._conditions: dict[str, frozenset[int]] = {}
-        self._alerts: dict[str, Alert] = {}
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._conditions: OrderedDict[str, frozenset[int]] = OrderedDict()
+        self._alerts: OrderedDict[str, Alert] = OrderedDict()
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._ids
@@ -57,9 +58,9 @@ class Told:
             self._alerts.pop(episode, None)
 
 
-def _remember(memory: dict[str, T], key: str, value: T, most: int) -> None:
+def _remember(memory: OrderedDict[str, T], key: str, value: T, most: int) -> None:
     """Put a value last, and forget the first where there are too many."""
-    memory.pop(key, None)
     memory[key] = value
+    memory.move_to_end(key)
     if len(memory) > most:
-        del memory[next(iter(memory))]
+        memory.popitem(last=False)

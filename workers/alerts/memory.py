@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
@@ -109,7 +110,8 @@ class AlertMemory:
         self._most_engaged = most_engaged
         self._most_remembered = most_remembered
         self._engaged: dict[str, Standing] = {}
-        self._others: dict[str, Standing] = {}
+        # Ordered: the first of a plain one is behind the gaps of all that went before it.
+        self._others: OrderedDict[str, Standing] = OrderedDict()
         self._dirty: dict[str, None] = {}
         self._forgotten: dict[str, None] = {}
         self._decisions: dict[Place, AlertState] = {}
