@@ -179,18 +179,18 @@ def test_each_component_has_the_user_that_is_its_own() -> None:
         "Job/tapline-test-topics": "tapline-setup",
         "Job/tapline-test-ready": "tapline-setup",
         "Deployment/tapline-workers": "tapline-workers",
-        "Deployment/tapline-exporter-elasticsearch": "tapline-exporters",
-        "Deployment/tapline-exporter-recipients": "tapline-exporters",
-        "Deployment/tapline-exporter-prometheus": "tapline-exporters",
-        "StatefulSet/tapline-exporter-files": "tapline-exporters",
-        "StatefulSet/tapline-exporter-mirror": "tapline-exporters",
+        "Deployment/tapline-exporter-elasticsearch": "tapline-elasticsearch",
+        "Deployment/tapline-exporter-recipients": "tapline-recipients",
+        "Deployment/tapline-exporter-prometheus": "tapline-prometheus",
+        "StatefulSet/tapline-exporter-files": "tapline-files",
+        "StatefulSet/tapline-exporter-mirror": "tapline-mirror",
         "StatefulSet/tapline-capture-syslog": "tapline-capture",
         "StatefulSet/tapline-capture-netflow": "tapline-capture",
     }
     for where, pod in found.items():
         names = {each["name"] for each in pod["containers"][0]["env"]}
-        may_write = "exporter" in where or "setup" in where or "test" in where
-        assert ("TAPLINE_ELASTICSEARCH__API_KEY" in names) is may_write, where
+        asks = "exporter-elasticsearch" in where or "setup" in where or "test" in where
+        assert ("TAPLINE_ELASTICSEARCH__API_KEY" in names) is asks, where
         assert "secret" not in json.dumps([each for each in pod["containers"][0]["env"] if "value" in each]), where
 
 
