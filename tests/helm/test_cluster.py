@@ -204,6 +204,7 @@ def test_resources_of_operators_are_what_these_define(cluster: Cluster) -> None:
         "scaledobjects.keda.sh": 1,
         "triggerauthentications.keda.sh": 1,
         "servicemonitors.monitoring.coreos.com": 1,
+        "prometheusrules.monitoring.coreos.com": 1,
     }
     assert {kind: len(release.get(kind)["items"]) for kind in kinds} == kinds
     assert len(release.get("jobs")["items"]) == 1, "set-up runs beside the rest"
