@@ -60,7 +60,7 @@ def cluster() -> Iterator[Cluster]:
         for file in sorted((schemas() / "definitions").glob("*.json")):
             running.apply(json.loads(file.read_text(encoding="utf-8")))
         running.apply(*[any_fields(kind, plural) for kind, plural in STRIMZI.items()])
-        running.apply(*[volume(f"volume-{number}") for number in range(12)])
+        running.apply(*[volume(f"volume-{number}") for number in range(16)])
         yield running
 
 
