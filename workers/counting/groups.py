@@ -274,6 +274,7 @@ SURICATA: Final = CounterGroup(
         Meter("flow_memuse", "gauge", "bytes", description="held for flows"),
         Meter("tcp_memuse", "gauge", "bytes", description="held for TCP sessions"),
         Meter("http_memuse", "gauge", "bytes", description="held for HTTP"),
+        Meter("events", description="by kind in place of sensor: what the check of Suricata's log has read"),
     ),
     "sensor",
     description="what Suricata counts of itself",
