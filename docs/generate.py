@@ -20,7 +20,7 @@ from msgspec import NODEFAULT, Struct
 from docs.checks_page import checks_page
 from docs.dashboards_page import dashboards_page
 from docs.grafana import dashboard_file
-from docs.helm_pages import helm_values_page, topics_file
+from docs.helm_pages import helm_values_page, rights_file, rules_file, topics_file
 from docs.metrics_page import metrics_page
 from docs.monitor_pages import NOTE, monitor_pages, prose
 from docs.rights_page import rights_page
@@ -99,7 +99,7 @@ A counter of 32 bits that wraps twice between two readings cannot be told from o
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its file name; what the chart has of the topics, and the dashboard, go along."""
+    """Every generated page by its file name; the chart's files and the dashboard go along."""
     return {
         "records.md": records_page(),
         "records.schema.json": json.dumps(records_schema(), indent=2) + "\n",
@@ -114,6 +114,9 @@ def pages() -> dict[str, str]:
         "command-line.md": command_line_page(),
         "helm-values.md": helm_values_page(),
         "../../helm/tapline/files/topics.json": topics_file(),
+        "../../helm/tapline/files/rights.json": rights_file(),
+        "../../helm/tapline/files/rules.yaml": rules_file(),
+        "../../helm/tapline/files/dashboard.json": dashboard_file(),
         "../../deploy/monitoring/dashboard.json": dashboard_file(),
         **monitor_pages(),
     }

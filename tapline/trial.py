@@ -31,7 +31,7 @@ from topics.codec import Envelope
 from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.records import Alert, Document, Endpoints, Flow, Metric, Record, Resource
-from workers.counting.groups import GROUPS, SCORES
+from workers.counting.groups import GROUPS, SAMPLED, SCORES
 from workers.environment import ScriptError
 from workers.packet_monitor import PacketCore
 from workers.pipeline import Message, Observer, Pipeline
@@ -50,6 +50,7 @@ _TOPICS: Final[Mapping[type[Record], Topic]] = {
     Alert: ALERT,
 }
 _BUILT_IN: Final = {group.name: {meter.name for meter in group.meters} for group in GROUPS if group is not SCORES}
+_SAMPLED: Final = frozenset(group.name for group in SAMPLED)
 _UNLIMITED_KB: Final = 1 << 40
 _METRICS: Final = {
     "tapline_script_calls_total": "calls",
@@ -212,7 +213,9 @@ def switched_on(view: PolicyView, scripts: ScriptSet) -> PolicyView:
 def made_by_script(counter: Metric) -> bool:
     """False for what workers count of flows and capture nodes of packets."""
     meters = _BUILT_IN.get(counter.group)
-    return meters is None or (counter.source != METRIC.kind and not counter.meters.keys() <= meters)
+    if meters is None:
+        return True
+    return counter.source != METRIC.kind and (counter.group in _SAMPLED or not counter.meters.keys() <= meters)
 
 
 def scripts_of(

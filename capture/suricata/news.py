@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from queue import SimpleQueue
 from typing import Final
 
 _LINE = re.compile(r"^(?:\[\d+ - \S+\] \S+ \S+ )?(?:(Error|Warning): )?(.*)$")
 _STUCK: Final = "pcap file reader thread failed to initialize"
 _EMPTY: Final = "pcap_next_ex(): -2"
 _BROKEN = re.compile(r"^pcap: error code -1 (.*?)(?: for \S+)?$")
-_RULE = re.compile(r"^detect(?:-parse)?: ")
+_RULE = re.compile(r"^detect(?:-[a-z0-9-]+)?: ")
+_REFUSED = re.compile(r"^detect: error parsing signature \"(.*)\" from file (.*) at line (\d+)$")
+_NO_RULES: Final = "no rules were loaded"
 _PERMISSION = re.compile(r"permission|not permitted", re.IGNORECASE)
 
 
@@ -34,9 +37,36 @@ def lacks_permission(said: Sequence[str]) -> bool:
     return any(_PERMISSION.search(line) for line in said)
 
 
-def refused_rules(said: Sequence[str]) -> list[str]:
-    """What is wrong with rules that it has left out."""
-    return [_text(line) for line in said if _RULE.match(_text(line))]
+class RefusedRules:
+    """The rules that it has left out, each once: what it says is heard in one thread, and taken in another.
+
+    ``all`` is True once it has said that there is none that it uses.
+    """
+
+    def __init__(self) -> None:
+        self.all = False
+        self._why = ""
+        self._known: set[str] = set()
+        self._news: SimpleQueue[str] = SimpleQueue()
+
+    def hear(self, line: str) -> None:
+        """A line that it has said: why a rule cannot be used comes before which one that is."""
+        text = _text(line)
+        self.all = self.all or _NO_RULES in text
+        refused = _REFUSED.match(text)
+        if refused is None:
+            self._why = text.partition(": ")[2].strip() if _RULE.match(text) else ""
+            return
+        rule, file, number = refused.groups()
+        told = f"{file}:{number}: {self._why or 'it cannot be read'}: {rule}"
+        self._why = ""
+        if told not in self._known:
+            self._known.add(told)
+            self._news.put(told)
+
+    def take(self) -> list[str]:
+        """Those that came since, in words."""
+        return [self._news.get() for _ in range(self._news.qsize())]
 
 
 def reason(code: int, said: Sequence[str]) -> str:

@@ -60,6 +60,8 @@ class SuricataSource:
         self._live = observation.stream == LIVE
         self._stopped = threading.Event()
         self._pipeline: Pipeline | None = None
+        self._refused = news.RefusedRules()
+        self._told_of_none = False
 
     @property
     def name(self) -> str:
@@ -90,7 +92,7 @@ class SuricataSource:
         code, said = self._run_to_end(str(path), folder)
         if self._stopped.is_set():
             return
-        self._tell_rules(sink, said)
+        self._tell_rules(sink)
         if news.is_refused(said):
             self._read_parts(sink, folder, said)
         elif code and not news.is_stuck(said):
@@ -128,7 +130,7 @@ class SuricataSource:
     def _run_to_end(self, path: str, folder: Path) -> tuple[int, list[str]]:
         program = check_suricata()
         command = file_command(program, path, self._settings, folder, whole=True, flows=True, deep=self._deep)
-        pipeline = self._pipeline = Pipeline([command])
+        pipeline = self._pipeline = Pipeline([command], self._refused.hear)
         if self._stopped.is_set():
             pipeline.stop()
         with pipeline:
@@ -182,7 +184,7 @@ class SuricataSource:
                 command = file_command(
                     program, self._input, self._settings, folder, whole=False, flows=self._flows, deep=self._deep
                 )
-            pipeline = self._pipeline = Pipeline([command])
+            pipeline = self._pipeline = Pipeline([command], self._refused.hear)
             if self._stopped.is_set():
                 pipeline.stop()
             lines = Lines()
@@ -190,6 +192,7 @@ class SuricataSource:
             with pipeline:
                 for chunk in pipeline.chunks(_CHUNK):
                     intake.at(_now())
+                    self._tell_rules(sink)
                     whole = lines.feed(chunk)
                     if whole:
                         intake.take(whole, prefix, number + 1, NAME)
@@ -201,7 +204,7 @@ class SuricataSource:
                 number += 1
                 intake.refuse(lines.rest, number, "Suricata ended in the middle of a line")
             watch.begin_again()
-            self._tell_rules(sink, said)
+            self._tell_rules(sink)
             if self._stopped.is_set() or not self._goes_on(code, said, time.monotonic() - began):
                 return
             sink.count(NAME, "restarts")
@@ -223,10 +226,14 @@ class SuricataSource:
             raise CutShort(f"{name} is damaged or ends early: {broken}")
         return False
 
-    def _tell_rules(self, sink: Sink, said: list[str]) -> None:
-        for line in news.refused_rules(said):
+    def _tell_rules(self, sink: Sink) -> None:
+        for rule in self._refused.take():
             sink.count(NAME, "refused.rule")
-            _log.warning("a rule is left out: %s", line)
+            _log.warning("a rule is left out: %s", rule)
+        if self._refused.all and not self._told_of_none:
+            self._told_of_none = True
+            sink.count(NAME, "no-rules")
+            _log.warning("capture.suricata.rules: %s holds no rule that is used", self._settings.suricata.rules)
 
 
 def _statistics(line: bytes) -> StatsEvent:

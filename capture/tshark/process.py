@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -25,11 +25,12 @@ class Pipeline:
     """Commands of which each feeds the next; a context manager, good for one use.
 
     The last one's output is read with :meth:`lines`; what they all say on standard error is kept,
-    the last lines of it, and never fills a pipe.
+    the last lines of it, and never fills a pipe. ``hears`` is given each of these lines, from another thread.
     """
 
-    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
+    def __init__(self, commands: Sequence[Sequence[str]], hears: Callable[[str], None] | None = None) -> None:
         self._commands = commands
+        self._hears = hears
         self._lock = threading.Lock()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._listeners: list[threading.Thread] = []
@@ -125,7 +126,7 @@ class Pipeline:
         self._processes.append(process)
         said: deque[str] = deque(maxlen=LAST_WORDS)
         self._said.append(said)
-        listener = threading.Thread(target=listen, args=(process.stderr, said), daemon=True)
+        listener = threading.Thread(target=listen, args=(process.stderr, said, self._hears), daemon=True)
         listener.start()
         self._listeners.append(listener)
         if self._stopping:
@@ -155,12 +156,14 @@ def ending_with_this() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def listen(stream: IO[bytes] | None, said: deque[str]) -> None:
-    """Keep the last lines of what a process says on standard error, until it ends."""
+def listen(stream: IO[bytes] | None, said: deque[str], hears: Callable[[str], None] | None = None) -> None:
+    """Keep the last lines of what a process says on standard error, until it ends; ``hears`` is given each."""
     for line in stream or ():
         text = line.decode("utf-8", "replace").strip()
         if text and not text.startswith(_NO_NEWS):
             said.append(text)
+            if hears is not None:
+                hears(text)
 
 
 def environment() -> dict[str, str]:

@@ -63,12 +63,15 @@ DEFINITIONS: Final = {
     "github.com/prometheus-operator/prometheus-operator": (
         "v0.85.0",
         "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
-        ("example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",),
+        (
+            "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+            "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        ),
     ),
 }
 """Modules that have the definitions of operators' resources: their version, checksum, and the files."""
 
-_USED: Final = ("Elasticsearch", "Kibana", "ScaledObject", "ServiceMonitor", "TriggerAuthentication")
+_USED: Final = ("Elasticsearch", "Kibana", "PrometheusRule", "ScaledObject", "ServiceMonitor", "TriggerAuthentication")
 """The kinds of operators' resources that the chart makes."""
 
 

@@ -96,8 +96,7 @@ def test_the_configuration_is_one_that_tapline_can_use(
             environment = {
                 each["name"]: each.get("value", "something")
                 for each in container["env"]
-                # The console's own block comes with the console.
-                if not each["name"].startswith(("TAPLINE_CONFIG", "TAPLINE_CONSOLE__"))
+                if each["name"] != "TAPLINE_CONFIG"
             }
             loaded = load(str(file), environment)
             assert loaded.configuration.kafka.bootstrap
@@ -179,18 +178,18 @@ def test_each_component_has_the_user_that_is_its_own() -> None:
         "Job/tapline-test-topics": "tapline-setup",
         "Job/tapline-test-ready": "tapline-setup",
         "Deployment/tapline-workers": "tapline-workers",
-        "Deployment/tapline-exporter-elasticsearch": "tapline-exporters",
-        "Deployment/tapline-exporter-recipients": "tapline-exporters",
-        "Deployment/tapline-exporter-prometheus": "tapline-exporters",
-        "StatefulSet/tapline-exporter-files": "tapline-exporters",
-        "StatefulSet/tapline-exporter-mirror": "tapline-exporters",
+        "Deployment/tapline-exporter-elasticsearch": "tapline-elasticsearch",
+        "Deployment/tapline-exporter-recipients": "tapline-recipients",
+        "Deployment/tapline-exporter-prometheus": "tapline-prometheus",
+        "StatefulSet/tapline-exporter-files": "tapline-files",
+        "StatefulSet/tapline-exporter-mirror": "tapline-mirror",
         "StatefulSet/tapline-capture-syslog": "tapline-capture",
         "StatefulSet/tapline-capture-netflow": "tapline-capture",
     }
     for where, pod in found.items():
         names = {each["name"] for each in pod["containers"][0]["env"]}
-        may_write = "exporter" in where or "setup" in where or "test" in where
-        assert ("TAPLINE_ELASTICSEARCH__API_KEY" in names) is may_write, where
+        asks = "exporter-elasticsearch" in where or "setup" in where or "test" in where
+        assert ("TAPLINE_ELASTICSEARCH__API_KEY" in names) is asks, where
         assert "secret" not in json.dumps([each for each in pod["containers"][0]["env"] if "value" in each]), where
 
 
@@ -248,6 +247,17 @@ def test_scripts_and_policy_change_without_a_restart_and_the_configuration_with_
         (minimal(exporters={"files": {"enabled": True, "replicas": 2}}), "exporters.files.storage.existingClaim"),
         (minimal(captures={"a": {"sources": []}}), "captures.a.sources is empty"),
         (minimal(console={"enabled": True, "ingress": {"enabled": True}}), "console.ingress.host is empty"),
+        (minimal(console={"openid": {"issuer": "https://login.example.org"}}), "console.openid.clientId is empty"),
+        (
+            minimal(console={"openid": {"issuer": "https://login.example.org", "clientId": "tapline"}}),
+            "nobody may log in by OpenID",
+        ),
+        (minimal(console={"openid": {"issuer": "http://login.example.org"}}), "issuer"),
+        (minimal(console={"openid": {"clientSecret": "plain"}}), "clientSecret"),
+        (
+            minimal(configuration={"console": {"openid": {"client_secret": "plain"}}}),
+            "have console.openid.secret name a secret",
+        ),
         ({"strimzi": {"enabled": True, "replicas": 1}, "eck": {"enabled": True}}, "kafka.replication (3) is more"),
         (minimal(workers={"replica": 3}), "replica"),
         (minimal(captures={"a": {"kind": "Pod", "sources": ["eth0"]}}), "kind"),
@@ -286,7 +296,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     listed = keys(schema, schema["$defs"])
-    free = ("resources", "behavior", "topologySpreadConstraints")
+    free = ("resources", "behavior", "topologySpreadConstraints", "labels")
     given = {key for key in given_keys(values) if not any(f".{part}." in key for part in free)}
     assert given <= listed
     # A component's pods and users may leave out what all have; what stands there is listed where it is told of.

@@ -60,7 +60,7 @@ def cluster() -> Iterator[Cluster]:
         for file in sorted((schemas() / "definitions").glob("*.json")):
             running.apply(json.loads(file.read_text(encoding="utf-8")))
         running.apply(*[any_fields(kind, plural) for kind, plural in STRIMZI.items()])
-        running.apply(*[volume(f"volume-{number}") for number in range(12)])
+        running.apply(*[volume(f"volume-{number}") for number in range(16)])
         yield running
 
 
@@ -204,6 +204,7 @@ def test_resources_of_operators_are_what_these_define(cluster: Cluster) -> None:
         "scaledobjects.keda.sh": 1,
         "triggerauthentications.keda.sh": 1,
         "servicemonitors.monitoring.coreos.com": 1,
+        "prometheusrules.monitoring.coreos.com": 1,
     }
     assert {kind: len(release.get(kind)["items"]) for kind in kinds} == kinds
     assert len(release.get("jobs")["items"]) == 1, "set-up runs beside the rest"

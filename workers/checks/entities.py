@@ -8,13 +8,9 @@ from typing import Any, Final, NamedTuple
 from tapline.checks.entities import Entity, EntityKind, Granularity
 from tapline.groups import TOTALS
 from workers.counting.counter_sums import Place
-from workers.counting.groups import GROUPS, SAMPLED
+from workers.counting.groups import FROM_FLOWS
 from workers.counting.meters import Number
 from workers.windows.lineage import FLOW_SUMS, METRIC_SUMS
-
-_ELSEWHERE: Final = frozenset(("Alerts", "Capture", "Conservation", "Requests", *(group.name for group in SAMPLED)))
-FROM_FLOWS: Final = frozenset(group.name for group in GROUPS) - _ELSEWHERE
-"""The groups of ours that are counted from flows alone."""
 
 FROM_SAMPLES: Final = frozenset(("Capture",))
 """The groups of ours that capture nodes sample."""

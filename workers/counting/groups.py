@@ -215,11 +215,103 @@ CONTAINER: Final = CounterGroup(
     "node:container",
     description="what containers use",
 )
-SAMPLED: Final = (SNMP_DEVICE, SNMP_INTERFACE, HOST, HOST_INTERFACE, HOST_DISK, HOST_FILESYSTEM, CONTAINER)
-"""What capture nodes sample of devices, hosts and containers; scripts may feed these groups as well."""
+FLOW_EXPORTERS: Final = CounterGroup(
+    "Flow Exporters",
+    (
+        Meter("datagrams", description="that came"),
+        Meter("flows", description="made of them"),
+        Meter("rejected", description="datagrams, or parts of them, that cannot be used"),
+        Meter("gap", description="how often sequence numbers jumped"),
+        Meter("missing", description="what did not come: flows of NetFlow v5 and IPFIX, datagrams of v9 and sFlow"),
+        Meter("reordered", description="datagrams that came late, or twice"),
+        Meter("restart", description="how often an exporter began to count anew"),
+        Meter("drops", unit="packets", description="that an agent of sFlow could not sample"),
+        Meter(
+            "dropped", description="datagrams that the kernel lost, of all exporters: the key is the observation point"
+        ),
+    ),
+    "exporter's IP address",
+    description="what NetFlow, IPFIX and sFlow exporters sent and what was lost of it",
+)
+SFLOW_INTERFACES: Final = CounterGroup(
+    "sFlow Interfaces",
+    (
+        *(
+            Meter(f"{way}_{what}", "delta_rate", f"{unit}/s", description=said)
+            for way in ("in", "out")
+            for what, unit, said in (
+                ("bytes", "bytes", "if_counters of sFlow: octets"),
+                ("packets", "packets", "to one"),
+                ("multicasts", "packets", "to several"),
+                ("broadcasts", "packets", "to all"),
+                ("discards", "packets", "dropped though nothing was wrong with them"),
+                ("errors", "packets", "with an error"),
+            )
+        ),
+        Meter("speed", "gauge", "bit/s"),
+        Meter("status", "gauge", description="3 where it is up: bit 0 is whether it should be, bit 1 whether it is"),
+    ),
+    "agent/ifIndex",
+    description="what the interfaces of sFlow agents carried, a second",
+)
+SURICATA: Final = CounterGroup(
+    "Suricata",
+    (
+        Meter("uptime", "gauge", "s", description="how long it has run"),
+        Meter("capture_kernel_packets", "delta_rate", "packets/s", description="that the kernel had for it"),
+        Meter("capture_kernel_drops", "delta_rate", "packets/s", description="that the kernel lost"),
+        Meter("decoder_pkts", "delta_rate", "packets/s", description="decoded"),
+        Meter("decoder_bytes", "delta_rate", "bytes/s", description="of those"),
+        Meter("decoder_invalid", "delta_rate", "packets/s", description="of those, broken ones"),
+        Meter("flow_memcap", "delta_rate", description="flows a second that there was no memory for"),
+        Meter("tcp_sessions", "delta_rate", description="TCP sessions a second"),
+        Meter("tcp_ssn_memcap_drop", "delta_rate", description="of those, without memory for them"),
+        Meter("tcp_segment_memcap_drop", "delta_rate", description="segments a second without memory for them"),
+        Meter("tcp_reassembly_gap", "delta_rate", description="gaps a second in streams"),
+        Meter("http_memcap", "delta_rate", description="how often a second HTTP had no memory"),
+        Meter("ftp_memcap", "delta_rate", description="how often a second FTP had no memory"),
+        Meter("detect_alert", "delta_rate", description="alerts a second"),
+        Meter("flow_memuse", "gauge", "bytes", description="held for flows"),
+        Meter("tcp_memuse", "gauge", "bytes", description="held for TCP sessions"),
+        Meter("http_memuse", "gauge", "bytes", description="held for HTTP"),
+        Meter("events", description="by kind in place of sensor: what the check of Suricata's log has read"),
+    ),
+    "sensor",
+    description="what Suricata counts of itself",
+)
+SYSLOG: Final = CounterGroup(
+    "Syslog",
+    (
+        Meter("lines", description="that came"),
+        Meter("bytes", unit="bytes", description="of those"),
+        Meter("rejected", description="of them, those that cannot be used"),
+        Meter("dropped", description="datagrams that the kernel lost"),
+    ),
+    "observation point",
+    description="what syslog listeners took and lost",
+)
+SNMP_TRAP: Final = CounterGroup(
+    "SNMP-Trap",
+    (
+        Meter("traps", description="traps and informs that became alerts"),
+        Meter("bytes", unit="bytes", description="of all datagrams"),
+        Meter("rejected", description="datagrams that are no trap to take"),
+        Meter("dropped", description="datagrams that the kernel lost"),
+    ),
+    "observation point",
+    description="what listeners for traps took and lost",
+)
+SAMPLED: Final = (
+    SNMP_DEVICE, SNMP_INTERFACE, SNMP_TRAP, HOST, HOST_INTERFACE, HOST_DISK, HOST_FILESYSTEM, CONTAINER,
+    FLOW_EXPORTERS, SFLOW_INTERFACES, SURICATA, SYSLOG,
+)  # fmt: skip
+"""What capture nodes sample of devices, hosts, containers and sources; scripts may feed these groups as well."""
 
 _TRAFFIC_GROUPS: Final = (HOSTS, APPS, PROTOCOLS, PORTS, SUBNETS, INTERFACES, AGGREGATES)
 GROUPS: Final = (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, REQUESTS, CAPTURE, *SAMPLED, CONSERVATION, SCORES, ALERTS)
+FROM_FLOWS: Final = frozenset(group.name for group in (*_TRAFFIC_GROUPS, *FLOW_BEHAVIOUR, SCORES))
+"""The groups that are counted from flows alone."""
+
 _TRAFFIC: Final = frozenset(group.name for group in _TRAFFIC_GROUPS)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from prometheus_client import Gauge
 
@@ -15,7 +14,7 @@ from topics.partitions import partition_of_pair
 from topics.records import WINDOW_SECONDS, Metric, Ranking
 from workers.alerts.conditions import Conditions, Engaged
 from workers.counting.counts import Definitions
-from workers.counting.groups import GROUPS
+from workers.counting.groups import FROM_FLOWS
 from workers.environment import Environment
 from workers.thresholds.findings import conditions, new_key, stored
 from workers.thresholds.on_demand import CONDITIONS, TABLES, list_name
@@ -26,10 +25,6 @@ from workers.windows.ledger import Lane, Window
 from workers.windows.lineage import FLOW_SUMS
 from workers.windows.store import StageStore
 
-_COUNTED_ELSEWHERE: Final = frozenset({"Alerts", "Capture", "Conservation", "Requests"})
-"""The groups of ours that are counted of something else than flows."""
-
-_COUNTED_FROM_FLOWS: Final = frozenset(group.name for group in GROUPS) - _COUNTED_ELSEWHERE
 _log = logging.getLogger(__name__)
 _entities = Gauge(
     "tapline_worker_rule_entities",
@@ -153,7 +148,7 @@ class ThresholdRules:
 
     def _looks(self, group: str, lane: Lane, members: Sequence[Metric], watched: dict[str, Watched]) -> bool:
         """True in the lane of a group's counters: that of the flows, or for other groups each that had some."""
-        if group in _COUNTED_FROM_FLOWS:
+        if group in FROM_FLOWS:
             return lane.source == FLOW_SUMS
         return bool(members) or group in watched
 

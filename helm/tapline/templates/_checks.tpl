@@ -28,6 +28,18 @@
 {{- if and .Values.console.ingress.enabled (not .Values.console.ingress.host) -}}
 {{- fail "console.ingress.host is empty: set it to the name by which browsers ask for the console" -}}
 {{- end -}}
+{{- with .Values.console.openid -}}
+{{- if and .issuer (not .clientId) -}}
+{{- fail "console.openid.clientId is empty: set it to what the provider calls the console" -}}
+{{- end -}}
+{{- if and .issuer (not (concat .administrators .operators .viewers)) -}}
+{{- fail (printf "nobody may log in by OpenID: set in console.openid.administrators, operators or viewers which values of %s do" .roleClaim) -}}
+{{- end -}}
+{{- end -}}
+{{- $given := dig "openid" "client_secret" "" (.Values.configuration.console | default dict) -}}
+{{- if not (regexMatch "^((env|file):.*)?$" $given) -}}
+{{- fail "configuration.console.openid.client_secret would stand in a ConfigMap: have console.openid.secret name a secret that holds it" -}}
+{{- end -}}
 {{- if and .Values.strimzi.enabled (gt (int .Values.kafka.replication) (int .Values.strimzi.replicas)) -}}
 {{- fail (printf "kafka.replication (%d) is more than strimzi.replicas (%d): there have to be as many brokers as keep each record" (int .Values.kafka.replication) (int .Values.strimzi.replicas)) -}}
 {{- end -}}

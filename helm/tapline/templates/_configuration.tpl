@@ -10,13 +10,37 @@
 {{- $_ := set $kafka "saslMechanism" "SCRAM-SHA-512" -}}
 {{- $_ := set $kafka "ca" (dict "secret" (printf "%s-cluster-ca-cert" $cluster) "key" "ca.crt") -}}
 {{- $users := dict "default" $kafka.users.default -}}
-{{- range $component := list "setup" "capture" "workers" "exporters" "console" -}}
-{{- $name := printf "%s-%s" (include "tapline.fullname" $) $component -}}
-{{- $_ := set $users $component (dict "username" $name "secret" $name "passwordKey" "password") -}}
+{{- range $user := include "tapline.strimziUsers" . | fromJsonArray -}}
+{{- $name := include "tapline.strimziUser" (dict "root" $ "user" $user) -}}
+{{- $_ := set $users $user (dict "username" $name "secret" $name "passwordKey" "password") -}}
 {{- end -}}
 {{- $_ := set $kafka "users" $users -}}
 {{- end -}}
 {{- toYaml $kafka -}}
+{{- end }}
+
+{{/* The users that Strimzi makes: of set-up and captures, which other releases may have, and of what else is on; as JSON. */}}
+{{- define "tapline.strimziUsers" -}}
+{{- $users := list "setup" "capture" -}}
+{{- if .Values.workers.enabled }}{{ $users = append $users "workers" }}{{ end -}}
+{{- range $exporter, $settings := .Values.exporters }}
+{{- if $settings.enabled }}{{ $users = append $users $exporter }}{{ end -}}
+{{- end -}}
+{{- if .Values.console.enabled }}{{ $users = append $users "console" }}{{ end -}}
+{{- toJson $users -}}
+{{- end }}
+
+{{/* What Strimzi calls a user, and the secret with its password. (root, user) */}}
+{{- define "tapline.strimziUser" -}}
+{{- $exporter := hasKey .root.Values.exporters .user -}}
+{{- printf "%s-%s%s" (include "tapline.fullname" .root) (ternary "exporter-" "" $exporter) .user -}}
+{{- end }}
+
+{{/* The user of Kafka that a component is: its own, else that of all exporters, else that of all. (root, user) */}}
+{{- define "tapline.kafkaUser" -}}
+{{- $users := (include "tapline.kafka" .root | fromYaml).users -}}
+{{- $exporters := ternary ($users.exporters | default dict) dict (hasKey .root.Values.exporters .user) -}}
+{{- merge (deepCopy (index $users .user | default dict)) (deepCopy $exporters) (deepCopy $users.default) | toYaml -}}
 {{- end }}
 
 {{/* Where Elasticsearch is, given or made by ECK. */}}
@@ -91,8 +115,7 @@
 {{/* The environment of a component: what only it may know, and where its configuration is. (root, component, hook, pods) */}}
 {{- define "tapline.environment" -}}
 {{- $root := .root -}}
-{{- $kafka := include "tapline.kafka" $root | fromYaml -}}
-{{- $user := merge (deepCopy (index $kafka.users .component | default dict)) (deepCopy $kafka.users.default) -}}
+{{- $user := include "tapline.kafkaUser" (dict "root" $root "user" .component) | fromYaml -}}
 - name: TAPLINE_CONFIG
   value: /tapline/configuration/tapline.yaml
 # Programs that want a home folder write there.
@@ -115,9 +138,10 @@
 - name: TAPLINE_KAFKA__KEY_FILE
   value: /tapline/secrets/kafka-certificate/tls.key
 {{- end }}
-{{- if has .component (list "setup" "exporters" "console") }}
+{{- if has .component (list "setup" "elasticsearch" "console") }}
 {{- $elasticsearch := include "tapline.elasticsearch" $root | fromYaml }}
-{{- $user := merge (deepCopy (index $elasticsearch.users .component | default dict)) (deepCopy $elasticsearch.users.default) }}
+{{- $own := index $elasticsearch.users (ternary "exporters" .component (eq .component "elasticsearch")) }}
+{{- $user := merge (deepCopy ($own | default dict)) (deepCopy $elasticsearch.users.default) }}
 {{- include "tapline.credentials" (dict "root" $root "hook" .hook "user" $user "block" "ELASTICSEARCH") }}
 {{- end }}
 {{- if eq .component "setup" }}

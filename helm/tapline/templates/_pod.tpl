@@ -7,7 +7,7 @@
 
 {{/*
 A pod's template: metadata and spec.
-root; component: the label; user: whose rights it has (setup, capture, workers, exporters, console); image; pods: its
+root; component: the label; user: whose rights it has (setup, capture, workers, an exporter's, console); image; pods: its
 settings; arguments: of `tapline`; ports: name, containerPort, protocol; liveness and readiness: path and port;
 volumes and volumeMounts: its own; env: its own; annotations: its own; hook; packets: capabilities, where it opens
 interfaces; hostNetwork; spread: whether it is spread over nodes; restartPolicy; before: arguments of what runs first.
@@ -182,7 +182,7 @@ volumeMounts:
 {{- $kafka := include "tapline.kafka" $root | fromYaml -}}
 {{- $elasticsearch := include "tapline.elasticsearch" $root | fromYaml -}}
 {{- $kibana := include "tapline.kibana" $root | fromYaml -}}
-{{- $user := merge (deepCopy (index $kafka.users .user | default dict)) (deepCopy $kafka.users.default) -}}
+{{- $user := include "tapline.kafkaUser" (dict "root" $root "user" .user) | fromYaml -}}
 {{- range $name, $ca := dict "kafka-ca" $kafka.ca "elasticsearch-ca" $elasticsearch.ca "kibana-ca" $kibana.ca }}
 {{- if $ca.secret }}
 - name: {{ $name }}

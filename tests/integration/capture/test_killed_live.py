@@ -25,6 +25,7 @@ from tests.integration.capture.test_killed import counted_by_workers, records_of
 from tests.integration.capture.test_live_engines import (
     DEMO,
     HERE,
+    PROBES,
     SECONDS,
     THERE,
     carried,
@@ -215,6 +216,24 @@ class Cable:
                 runs.setdefault(envelope.node, []).extend(records)
         return dict(sorted(runs.items()))
 
+    def until_suricata_listens(self, runs: int) -> int:
+        """Send queries of DNS until the last of so many runs tells of one; how many. It discards what comes before."""
+        probes = 0
+
+        def probe() -> None:
+            with sending(THERE) as sender:
+                query = dns_query(f"{probes}.{PROBES}")
+                sender.send(udp("192.0.2.1", "192.0.2.53", 1024 + probes, 53, payload=query))
+
+        def hears() -> bool:
+            nonlocal probes
+            self.within(probe)
+            probes += 1
+            return len(self.published(RESOURCE)) == runs
+
+        wait_for(hears, "Suricata listens", seconds=SECONDS, every=0.3)
+        return probes
+
 
 def stopped(process: subprocess.Popen[str]) -> Counter[str]:
     """Stop a node in good order; what its sources have counted."""
@@ -297,23 +316,6 @@ def test_suricata(settings: KafkaSettings) -> None:
     with network() as opened:
         wire = Cable(opened, settings, CaptureSettings(node="node", flows="suricata"), sockets=1)
 
-        def until_it_listens(runs: int) -> int:
-            """Send queries of DNS until a run tells of one; how many. What comes while Suricata starts is discarded."""
-            probes = 0
-
-            def probe() -> None:
-                with sending(THERE) as sender:
-                    sender.send(udp("192.0.2.1", "192.0.2.53", 1024 + probes, 53, payload=dns_query("probe.example")))
-
-            def hears() -> bool:
-                nonlocal probes
-                wire.within(probe)
-                probes += 1
-                return len(wire.published(RESOURCE)) == runs
-
-            wait_for(hears, "Suricata listens", seconds=SECONDS, every=0.3)
-            return probes
-
         def counted() -> int:
             """The packets that the last run says it has read, or that the kernel dropped."""
             last = list(wire.published(METRIC).values())[-1]
@@ -321,14 +323,14 @@ def test_suricata(settings: KafkaSettings) -> None:
             return round(sum(meters["packets"] + meters["dropped"] for meters in samples))
 
         with wire.captured() as process:
-            until_it_listens(1)
+            wire.until_suricata_listens(1)
             wire.within(lambda: replay(DEMO))
             wait_for(
                 lambda: len(records_of(settings, RESOURCE)) > 20, "the first resources", seconds=SECONDS, every=0.2
             )
             wire.kill(process)
         with wire.captured() as process:
-            probes = until_it_listens(2)
+            probes = wire.until_suricata_listens(2)
             sent = wire.within(lambda: replay(DEMO))
             wait_for(lambda: counted() >= sent, "the packets are counted", seconds=SECONDS, every=0.5)
             counts = stopped(process)
@@ -337,3 +339,49 @@ def test_suricata(settings: KafkaSettings) -> None:
     of_last = list(wire.published(FLOW).values())[-1]
     assert 0 < carried(of_last) <= counts["suricata.packets"]
     assert_once(settings, RESOURCE)
+
+
+@needs_networks
+@needs_tcpreplay
+@needs_suricata
+def test_suricata_beside_the_flow_engine(settings: KafkaSettings) -> None:
+    capture = CaptureSettings(node="node", engine="suricata")
+    wanted = named(read(DEMO, capture))
+
+    def of_demo(run: int) -> Counter[tuple[str, str]]:
+        """The resources that a run has published, without those of the probes."""
+        found = named(list(wire.published(RESOURCE).values())[run])
+        return Counter({name: many for name, many in found.items() if not name[1].endswith(PROBES)})
+
+    def decoded() -> int:
+        """The packets that Suricata says it has decoded in the last run."""
+        last = list(wire.published(METRIC).values())[-1]
+        told = [each.meters for each in last if isinstance(each, Metric) and each.group == "Suricata"]
+        return int(told[-1]["decoder_pkts"]) if told else 0
+
+    with network() as opened, ThreadPoolExecutor(1) as pool:
+        wire = Cable(opened, settings, capture, sockets=2)
+        with wire.captured() as process:
+            wire.until_suricata_listens(1)
+            replaying = pool.submit(wire.within, lambda: replay(DEMO, speed="--pps=200"))
+            # Both have told something, of packets of which more come.
+            wait_for(lambda: of_demo(0) and wire.published(FLOW), "what both tell", seconds=SECONDS, every=0.2)
+            assert not replaying.done()
+            wire.kill(process)
+        replaying.result()
+        with wire.captured() as process:
+            probes = wire.until_suricata_listens(2)
+            sent = wire.within(lambda: replay(DEMO, speed="--pps=3000")) + probes
+            wait_for(lambda: decoded() >= sent - probes, "Suricata has all", seconds=SECONDS, every=0.5)
+            counts = stopped(process)
+    assert counts["nfstream.packets"] + lost(counts) == sent
+    assert counts["suricata.missed.kernel"] == 0
+    killed, of_last = wire.published(FLOW).values()
+    ignored = sum(many for counter, many in counts.items() if counter.startswith("nfstream.ignored."))
+    assert carried(of_last) == counts["nfstream.packets"] - ignored
+    assert 0 < carried(killed) < carried(of_last)
+    assert of_demo(1) == wanted
+    # A sum of what both runs have told would hold nothing more than was sent twice.
+    assert of_demo(0) <= wanted
+    for topic in (FLOW, RESOURCE):
+        assert_once(settings, topic)

@@ -122,9 +122,7 @@ def test_two_readings_make_the_same_records() -> None:
 
 @real
 def test_alerts_name_the_flows_of_the_other_engine(tmp_path: Path) -> None:
-    (tmp_path / "own.rules").write_text(
-        'alert http any any -> any any (msg:"http"; flow:to_server; sid:1;)\nalert tcp nonsense (sid:2;)\n'
-    )
+    (tmp_path / "own.rules").write_text('alert http any any -> any any (msg:"http"; flow:to_server; sid:1;)\n')
     settings = CaptureSettings(
         node="node", engine="suricata", suricata=SuricataSettings(rules=str(tmp_path), home_networks=[])
     )
@@ -135,7 +133,54 @@ def test_alerts_name_the_flows_of_the_other_engine(tmp_path: Path) -> None:
     for alert in alerts:
         assert alert.message == "http"
         assert flows[alert.flow_id].community_id == alert.community_id
-    assert sink.counts["refused.rule"] > 0
+
+
+WRONG_RULES = (
+    'alert http any any -> any any (msg:"keyword"; http.nonsense; content:"x"; sid:2;)',
+    'alert tcp any any -> any 99999 (msg:"port"; sid:3;)',
+    'alert tcp any any -> any any (msg:"pcre"; pcre:"/(/"; sid:4;)',
+    *(f"gibberish {number}" for number in range(100)),
+)
+
+
+@real
+def test_each_rule_that_is_left_out_is_told_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "own.rules").write_text("\n".join(WRONG_RULES) + "\n")
+    settings = CaptureSettings(node="node", engine="suricata", suricata=SuricataSettings(rules=str(tmp_path)))
+    sink = read(DEMO, settings)
+    assert sink.counts["refused.rule"] == len(WRONG_RULES)
+    told = [record.getMessage() for record in caplog.records if "a rule is left out" in record.getMessage()]
+    assert len(told) == len(WRONG_RULES)
+    assert f"{tmp_path}/own.rules:1: unknown rule keyword 'http.nonsense'" in told[0]
+    assert sink.counts["no-rules"] == 1
+    assert f"capture.suricata.rules: {tmp_path} holds no rule that is used" in caplog.text
+
+
+@real
+def test_a_folder_without_rules_is_told_of(tmp_path: Path) -> None:
+    sink = read(DEMO, CaptureSettings(node="node", engine="suricata", suricata=SuricataSettings(rules=str(tmp_path))))
+    assert (sink.counts["no-rules"], sink.counts["refused.rule"]) == (1, 0)
+    assert sink.flows
+
+
+@real
+@needs_networks
+def test_a_rule_that_is_left_out_is_told_while_an_interface_is_captured(tmp_path: Path) -> None:
+    (tmp_path / "own.rules").write_text(WRONG_RULES[0] + "\n")
+    settings = CaptureSettings(suricata=SuricataSettings(rules=str(tmp_path)))
+    sink = KeepingSink()
+    with own_network():
+        cable("here", "there")
+        source = SuricataSource(observe_live("node", "here", 1), "here", settings, flows=False, deep=True)
+        thread = threading.Thread(target=source.run, args=(sink,))
+        thread.start()
+        try:
+            wait_for(lambda: sink.counts["refused.rule"], "the rule", seconds=60)
+            assert thread.is_alive()
+        finally:
+            source.stop()
+            thread.join()
+    assert sink.counts["refused.rule"] == 1
 
 
 @real

@@ -9,6 +9,8 @@ import pytest
 from tapline.checks.base import Patience
 from tapline.policy.model import Pool, Selector
 from tests.unit.workers.thresholds.made import DAY, FIRST, HOUR, Stage, rule
+from workers.counting.groups import CAPTURE, SAMPLED
+from workers.windows.lineage import FLOW_SUMS, METRIC_SUMS
 
 
 def test_greater_is_strict() -> None:
@@ -241,6 +243,14 @@ def test_a_group_of_a_script_is_looked_at_in_each_lane_it_comes_in() -> None:
     assert stage.alerts(FIRST, {"a": {"m": 2}}, "Mine", source="~resource") == []
     assert stage.alerts(FIRST + 60, {}, "Mine") == []
     assert stage.alerts(FIRST + 60, {}, "Mine", source="~resource") == [("trigger", "Mine/a")]
+
+
+@pytest.mark.parametrize("group", [group.name for group in (CAPTURE, *SAMPLED)])
+def test_what_capture_nodes_sample_is_looked_at_where_it_comes(group: str) -> None:
+    stage = Stage({"r": rule(group=group, metric="m", value=1)})
+    assert stage.alerts(FIRST, {}, group, source=FLOW_SUMS) == []
+    (alert,) = stage.put(FIRST, {"10.0.0.1": {"m": 2}}, group, source=METRIC_SUMS).alerts
+    assert (alert.action, alert.attributes["group"]) == ("trigger", group)
 
 
 def test_no_number_is_no_value() -> None:
