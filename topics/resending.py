@@ -21,6 +21,9 @@ from topics.codec import BadMessage, Envelope, open_message
 from topics.dead_letters import EXPORTER, FILES, MIRROR, RECIPIENT, WORKER
 from topics.records import DeadLetter
 
+SENT_AGAIN: Final = tuple(topic for topic in CATALOG if not topic.compacted and topic is not RANKING)
+"""The topics that messages are sent again to."""
+
 _SHOWN_ID: Final = 16
 _KNOWN: Final = frozenset({"schema", "node", "stream", "window", "sequence", "count", "reader"})
 

@@ -23,7 +23,6 @@ from msgspec.structs import replace
 
 from topics.admin import Operation, allowed_on, allowed_to, connect
 from topics.catalog import (
-    ALERT,
     ALERT_STATE,
     CAPTURED,
     CATALOG,
@@ -38,6 +37,7 @@ from topics.catalog import (
 from topics.dead_letters import EXPORTER, FILES, MIRROR, RECIPIENT
 from topics.errors import TaplineError
 from topics.refusals import who
+from topics.resending import SENT_AGAIN
 from topics.settings import KafkaSettings
 
 Kind = Literal["topic", "group", "transactional id"]
@@ -149,13 +149,15 @@ def of_recipients(kafka: KafkaSettings, names: Iterable[str] = ()) -> list[Right
 
 
 def of_console(kafka: KafkaSettings, group: str) -> list[Right]:
-    """Those of the console, which acknowledges, excludes and releases, and shows what waits and how workers fare."""
-    read = (ALERT_STATE, MESSAGE, NOTIFICATION, POLICY)
+    """Those of the console, which acknowledges, excludes, releases and sends dead letters again, and shows the rest."""
+    read = (ALERT_STATE, DEAD, MESSAGE, NOTIFICATION, POLICY)
+    # Releases go to the alerts, which are sent again as well.
+    written = (POLICY, *SENT_AGAIN)
     return [
-        *_on(kafka, [topic for topic in CATALOG if topic not in (*read, ALERT)], "Describe"),
-        *_on(kafka, [ALERT_STATE, MESSAGE, NOTIFICATION], "Read"),
-        *_on(kafka, [POLICY], "Read", "Write"),
-        *_on(kafka, [ALERT], "Write"),
+        *_on(kafka, [topic for topic in CATALOG if topic not in (*read, *written)], "Describe"),
+        *_on(kafka, [topic for topic in read if topic not in written], "Read"),
+        *_on(kafka, [topic for topic in written if topic not in read], "Write"),
+        *_on(kafka, [topic for topic in read if topic in written], "Read", "Write"),
         Right("group", f"{kafka.prefix}-", ("Describe",), prefixed=True),
         Right("group", group, ("Describe",), prefixed=True),
     ]

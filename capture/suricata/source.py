@@ -17,6 +17,7 @@ from capture.eve.events import StatsEvent
 from capture.eve.intake import PUBLISHED, Intake
 from capture.eve.lines import LONGEST, Lines
 from capture.packets.compressed import is_compressed, unpack
+from capture.packets.interfaces import InterfaceWatch, is_up
 from capture.settings import CaptureSettings
 from capture.source import LIVE, CutShort, Observation, Sink
 from capture.suricata import NAME, news
@@ -174,6 +175,8 @@ class SuricataSource:
         """Put what Suricata tells while it reads."""
         watch = Watch(self._observation, sink, flows=self._flows)
         intake = Intake(self._observation, watch, _now(), name=NAME, joined=True)
+        # The flow engine looks after the interface where there is one.
+        interface = InterfaceWatch(self._input) if self._live and self._flows else None
         number = 0
         while True:
             program = check_suricata()
@@ -193,6 +196,8 @@ class SuricataSource:
                 for chunk in pipeline.chunks(_CHUNK):
                     intake.at(_now())
                     self._tell_rules(sink)
+                    if interface is not None:
+                        self._look(interface, sink)
                     whole = lines.feed(chunk)
                     if whole:
                         intake.take(whole, prefix, number + 1, NAME)
@@ -225,6 +230,13 @@ class SuricataSource:
         if broken := news.broke_off(said):
             raise CutShort(f"{name} is damaged or ends early: {broken}")
         return False
+
+    def _look(self, interface: InterfaceWatch, sink: Sink) -> None:
+        """Tell when the interface goes away, which Suricata waits for, and when it is back."""
+        interface.look(there=is_up(self._input))
+        if interface.losses:
+            sink.count(NAME, "interface_losses", interface.losses)
+            interface.losses = 0
 
     def _tell_rules(self, sink: Sink) -> None:
         for rule in self._refused.take():

@@ -40,6 +40,7 @@ USERS = {
     "mirror": "mirror",
     "prometheus": "gauge",
     "recipients": "teller",
+    "console": "watcher",
     "reader": "visitor",
     "operator": "operator",
 }

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from capture.open import deep_engine, open_capture
 from capture.settings import CaptureSettings, SuricataSettings
@@ -236,8 +237,13 @@ def test_what_suricata_refuses_is_told_at_once(tmp_path: Path) -> None:
 
 @real
 @needs_networks
-def test_an_interface_that_is_removed_is_seen_again_when_it_is_back() -> None:
+@pytest.mark.parametrize("alone", [False, True], ids=["beside-the-flow-engine", "alone"])
+def test_an_interface_that_is_removed_is_seen_again_when_it_is_back(*, alone: bool) -> None:
     sink, errors = KeepingSink(), []
+
+    def is_told_of(up: int) -> bool:
+        """Beside it the flow engine tells whether the interface is there."""
+        return not alone or REGISTRY.get_sample_value("tapline_capture_interface_up", {"interface": "here"}) == up
 
     def run() -> None:
         try:
@@ -253,15 +259,18 @@ def test_an_interface_that_is_removed_is_seen_again_when_it_is_back() -> None:
 
     with own_network():
         cable("here", "there")
-        source = SuricataSource(observe_live("node", "here", 1), "here", CaptureSettings(), flows=False, deep=True)
+        source = SuricataSource(observe_live("node", "here", 1), "here", CaptureSettings(), flows=alone, deep=True)
         thread = threading.Thread(target=run)
         thread.start()
         try:
             wait_for(lambda: asked("before.example"), "a query before", seconds=60, every=0.3)
             ip("link", "del", "here")
+            wait_for(lambda: is_told_of(0), "the interface to be away")
             cable("here", "there")
             wait_for(lambda: asked("after.example"), "a query after", seconds=60, every=0.3)
+            wait_for(lambda: is_told_of(1), "the interface to be back")
         finally:
             source.stop()
             thread.join()
     assert not errors
+    assert sink.counts["interface_losses"] == alone
