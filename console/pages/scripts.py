@@ -20,7 +20,8 @@ from console.data.scripts import STATES, script_list, script_row
 from console.parts import Console
 from console.security.sessions import Session
 from console.web.access import Administrator, Asked, Form, Operator, Viewer
-from console.web.drawing import Page, back
+from console.web.drawing import Page
+from console.web.notices import back
 
 router = APIRouter()
 
@@ -60,19 +61,19 @@ def change_settings(request: Request, console: Asked, session: Operator, form: F
         done = change_layer(console, name, form, session.name)
     except FormProblem as error:
         return _script_page(request, console, session, name, "", check_forms(console, name, form, error.problems))
-    return back(f"/scripts/{quote(name, safe='')}", done.said)
+    return back(session, f"/scripts/{quote(name, safe='')}", done.said)
 
 
 @router.post("/scripts/{switch}/enable")
 def enable(console: Asked, session: Administrator, form: Form, switch: str) -> Response:
     """Have the workers run a file."""
-    return back(_script_path(form), switching.enable(console, switch, session.name).said)
+    return back(session, _script_path(form), switching.enable(console, switch, session.name).said)
 
 
 @router.post("/scripts/{switch}/disable")
 def disable(console: Asked, session: Administrator, form: Form, switch: str) -> Response:
     """Have the workers no longer run a file."""
-    return back(_script_path(form), switching.disable(console, switch, session.name).said)
+    return back(session, _script_path(form), switching.disable(console, switch, session.name).said)
 
 
 def _script_path(form: dict[str, str]) -> str:
