@@ -108,7 +108,7 @@ def unset_script(console: Console, name: str, author: str) -> Done:
     path = f"scripts/{name}"
     if path not in console.standing.entries():
         raise Missing(f"nothing is set of {name} but in files")
-    return put(console, [(path, None)], author, "", f"{name}: taken back")
+    return put(console, [(path, None)], author, "", f"{name}: as its file and the configuration say")
 
 
 def _script_of(console: Console, name: str) -> tuple[FoundScript, type[Script]]:
