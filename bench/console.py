@@ -31,7 +31,7 @@ from typing import Any
 
 import uvicorn
 
-from bench.console_data import Network, fill
+from bench.console_data import fill
 from console.application import application
 from console.parts import Console
 from console.security.users import User
@@ -41,10 +41,12 @@ from exporters.elasticsearch.connection import client
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from exporters.elasticsearch.setup import setup
 from exporters.kibana.settings import KibanaSettings
+from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.services.elasticsearch import Elasticsearch
 from tapline.services.settings import ServicesSettings
 from topics.records import WINDOW_SECONDS
 from topics.settings import KafkaSettings
+from workers.settings import WorkersSettings
 
 BAR_MS = 500
 HOST = "10.0.0.1"
@@ -107,6 +109,8 @@ def serve(pipe: Connection, settings: ElasticsearchSettings, folder: str) -> Non
         settings,
         KibanaSettings(),
         list,
+        ScriptWorkshop(WorkersSettings(scripts=[])),
+        [],
     )
     console.start()
     app = Timed(application(console))
@@ -174,6 +178,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, settings, folder))
         process.start()
+        there.close()
         try:
             port, cookie = here.recv()
             # What is compiled and read for the first time is no part of it.
@@ -218,12 +223,12 @@ def main() -> None:
         if not given.filled:
             server = client(settings)
             setup(server, settings)
+            server.close()
             # So old that every range ends with the newest window, however long the filling takes.
             end = (int(time.time()) - 25 * 3600) // WINDOW_SECONDS * WINDOW_SECONDS
             windows = range(end - given.hours * 3600, end, WINDOW_SECONDS)
             began = time.monotonic()
-            counted = fill(server, given.namespace, Network(given.hosts), windows, given.flows)
-            server.close()
+            counted = fill(settings, given.hosts, windows, given.flows)
             print(", ".join(f"{number:,} {kind}" for kind, number in counted.items()), end="")
             print(f" written in {time.monotonic() - began:.0f} s", flush=True)
         taken, failed = measure(settings, given.viewers, given.seconds, given.pause)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from topics.catalog import CATALOG, MESSAGE, Topic
 from topics.codec import Envelope, open_message
 from workers.environment import Environment, ScriptError
-from workers.policy import checks_of, effective_files
+from workers.policy import effective_files, monitors_of
 from workers.scripting.messages import MessageBoard
 from workers.scripting.scripts import ScriptSet, load_files
 from workers.settings import WorkersSettings
@@ -63,7 +63,7 @@ class Pipeline:
         """Make the stages; their scripts load."""
         scripts = self._scripts or load_files([], {})
         environment = self.environment = Environment(self._settings, scripts, self.partitions, failed=self._failed)
-        environment.policy = effective_files(self._settings.policy, checks_of(scripts))
+        environment.policy = effective_files(self._settings.policy, monitors_of(scripts))
         for topic in topics_of(()):
             for number in range(self.partitions[topic.kind]):
                 stage = self._stages[topic.kind, number] = build(topic, number, environment)

@@ -6,22 +6,24 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import Counter, Gauge
 
-from tapline.checks.base import Check
-from tapline.policy.effective import PolicyView
+from tapline.policy.effective import PolicyView, with_policy_of_scripts
 from tapline.policy.entries import laid_over, value_of
 from tapline.policy.model import Policy
 from tapline.policy.reading import BadEntry, problems, read_files
+from tapline.script import Script
 from topics.errors import TaplineError
 from topics.partitions import digest
 from topics.records import PolicyEntry
 from workers.environment import Environment, Notice
 from workers.scripting.scripts import ScriptSet
+from workers.scripting.set_params import go_over
+from workers.settings import WorkersSettings
 
 BROKEN_ALERT: Final = "policy-broken"
 
@@ -32,9 +34,9 @@ _changes = Counter(
 _version = Gauge("tapline_policy_version", "How many policies have been in force in this process.")
 
 
-def checks_of(scripts: ScriptSet) -> dict[str, type[Check]]:
-    """The checks of a set of scripts, by name."""
-    return {script.name: script.monitor for script in scripts.scripts if issubclass(script.monitor, Check)}
+def monitors_of(scripts: ScriptSet) -> dict[str, type[Script]]:
+    """What settings can be of in a set of scripts: their classes, by name."""
+    return {script.name: script.monitor for script in scripts.scripts}
 
 
 class PolicyKeeper:
@@ -54,6 +56,7 @@ class PolicyKeeper:
         self._waiting: deque[tuple[PolicyEntry, int]] = deque()
         self._told: set[str] = set()
         self._unusable: dict[str, tuple[PolicyEntry, str]] = {}
+        self._unfit: dict[str, str] = {}
         self._scripts = environment.scripts
         self.offset = -1
         """The offset in the policy topic of the newest entry that was looked at, -1 before the first."""
@@ -61,13 +64,13 @@ class PolicyKeeper:
     def load(self) -> None:
         """Read the files; :class:`TaplineError` with file and line where they cannot be used."""
         self._seen = self._taken = _sights(self._paths)
-        self._files = read_files(self._paths, checks_of(self._environment.scripts)).policy
+        self._files = read_files(self._paths, monitors_of(self._environment.scripts)).policy
         self._put_in_force()
 
     @property
     def refused(self) -> dict[str, str]:
         """The entries that cannot be used, by path, each with what is wrong."""
-        return {key: why for key, (_, why) in self._unusable.items()}
+        return self._unfit | {key: why for key, (_, why) in self._unusable.items()}
 
     def add(self, entries: Iterable[PolicyEntry], offset: int = -1) -> None:
         """Take note of entries, from any thread; :meth:`check` puts them in force.
@@ -88,11 +91,13 @@ class PolicyKeeper:
             self.offset = max(self.offset, offset)
         if changed or self._scripts is not self._environment.scripts:
             # What an entry is about, a check or a pool, may be there by now.
-            self._scripts = self._environment.scripts
             for record, _ in list(self._unusable.values()):
                 changed = self._take(record) or changed
+            if not changed:
+                self._set_params()
         if changed:
             self._put_in_force()
+        self._scripts = self._environment.scripts
         return changed
 
     def _look(self) -> bool:
@@ -102,7 +107,7 @@ class PolicyKeeper:
             return False
         self._taken = sights
         try:
-            self._files = read_files(self._paths, checks_of(self._environment.scripts)).policy
+            self._files = read_files(self._paths, monitors_of(self._environment.scripts)).policy
         except TaplineError as error:
             self._refuse("file", str(error))
             return False
@@ -133,7 +138,7 @@ class PolicyKeeper:
     def _see_that_it_fits(self, key: str, value: Struct) -> None:
         """:class:`BadEntry` when an entry cannot be meant beside the others."""
         policy = laid_over(self._files, {**self._entries, key: value})
-        for place, problem in problems(policy, checks_of(self._environment.scripts)):
+        for place, problem in problems(policy, monitors_of(self._environment.scripts)):
             if place == key:
                 raise problem
 
@@ -150,8 +155,15 @@ class PolicyKeeper:
         environment = self._environment
         environment.policy = PolicyView(laid_over(self._files, self._entries), environment.policy.version + 1)
         _version.inc()
+        self._set_params()
         for changed in environment.policy_changed:
             changed()
+
+    def _set_params(self) -> None:
+        before, self._unfit = self._unfit, go_over(self._environment, self._environment.scripts)
+        for key, why in self._unfit.items():
+            if before.get(key) != why:
+                self._refuse("entry", f"policy entry {key}: {why}")
 
 
 def _sights(paths: Iterable[Path]) -> tuple[object, ...]:
@@ -167,13 +179,19 @@ def _sights(paths: Iterable[Path]) -> tuple[object, ...]:
     return tuple(found)
 
 
-def effective_files(paths: Iterable[str | Path], checks: Mapping[str, type[Check]]) -> PolicyView:
-    """The view of what these files say, for a run without Kafka; what they set of checks that do not run is no matter.
+def params_of_files(settings: WorkersSettings) -> dict[str, dict[str, Any]]:
+    """The parameters of scripts by name, as the configuration has them and above it the files of the policy."""
+    return with_policy_of_scripts(settings.params, read_files(settings.policy).policy)
+
+
+def effective_files(paths: Iterable[str | Path], monitors: Mapping[str, type[Script]]) -> PolicyView:
+    """The view of what these files say, for a run without Kafka; what they set of scripts that do not run is no matter.
 
     :class:`TaplineError` with file and line where they cannot be used.
     """
     read = read_files(paths)
-    running = {name: settings for name, settings in read.policy.checks.items() if name in checks}
-    for key, problem in problems(replace(read.policy, checks=running), checks):
+    checks = {name: settings for name, settings in read.policy.checks.items() if name in monitors}
+    scripts = {name: settings for name, settings in read.policy.scripts.items() if name in monitors}
+    for key, problem in problems(replace(read.policy, checks=checks, scripts=scripts), monitors):
         raise TaplineError(f"{read.places[key]}: {key.replace('/', '.', 1)}: {problem}")
     return PolicyView(read.policy)

@@ -25,8 +25,8 @@ class WorkersSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``group`` names the Kafka consumer group. ``scripts`` are folders of scripts to run, ``agents`` of
     plain Faust agents. Where ``approved_scripts`` names a file with the digests of script files, no others are run;
     with ``approval_key``, the file of an Ed25519 public key (PEM), that list has to be signed by its owner.
-    ``params`` maps a script's name to its parameters. ``policy`` are files with the settings of checks,
-    rules, pools and exclusions; those that are not there say nothing.
+    ``params`` maps a script's name to its parameters, below what the policy sets of them. ``policy`` are files with
+    the settings of checks and scripts, rules, pools and exclusions; those that are not there say nothing.
     ``node_timeout`` is how many seconds a capture
     node may say nothing before its windows are closed for it; ``stall_timeout`` how many seconds
     records may wait without progress before the process leaves to be started again;

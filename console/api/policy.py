@@ -14,6 +14,7 @@ from console.data.configuration import Difference, EntryRow, entry_rows
 from console.data.model import Answer
 from console.data.rehearsal import Rehearsed, rehearse
 from console.data.rules import MOST_TEXT, RuleRow, rule_row, rule_rows
+from console.data.script_settings import ScriptForm, script_form, set_script, unset_script
 from console.data.scripts import ScriptList, ScriptRow, script_list, script_row
 from console.data.setting import Done
 from console.live.reach import Reached
@@ -51,7 +52,7 @@ class ImportOf(Import):
 
 
 class Settings(Answer):
-    """All settings of a check, as the policy has them: ``enabled``, ``params``, ``overrides`` and the rest."""
+    """All settings of a script as the policy has them: ``params``, of a check ``enabled``, ``overrides`` and more."""
 
     value: dict[str, Any]
 
@@ -89,6 +90,24 @@ def enable(console: Asked, session: Administrator, switch: ScriptName) -> Done:
 def disable(console: Asked, session: Administrator, switch: ScriptName) -> Done:
     """Have the workers no longer run a file."""
     return switching.disable(console, switch, session.name)
+
+
+@router.get("/scripts/{name}/settings", responses=MISSING)
+def read_script_settings(console: Asked, _: Viewer, name: ScriptName) -> ScriptForm:
+    """The parameters of a script that is no check, with what it runs with."""
+    return script_form(console, name)
+
+
+@router.put("/scripts/{name}/settings", responses=MISSING)
+def write_script_settings(console: Asked, session: Operator, name: ScriptName, given: Settings) -> Done:
+    """Set the parameters of a script that is no check."""
+    return set_script(console, name, given.value, session.name)
+
+
+@router.delete("/scripts/{name}/settings", responses=MISSING)
+def forget_script_settings(console: Asked, session: Operator, name: ScriptName) -> Done:
+    """Take back what was set of a script that is no check."""
+    return unset_script(console, name, session.name)
 
 
 @router.get("/checks/{name}", responses=MISSING)

@@ -86,7 +86,7 @@ def difference(console: Console, text: str, *, replace: bool) -> Difference:
     for path, value in changes[:_SHOWN]:
         after = from_files.get(path) if value is None else to_builtins(value)
         what = "taken back" if value is None else "changed" if path in now else "new"
-        found.append(Change(path=path, what=what, lines=_lines(now.get(path), after)))
+        found.append(Change(path=path, what=what, lines=lines_between(now.get(path), after)))
     return Difference(entries=number, changes=found, mark=_mark(changes))
 
 
@@ -121,7 +121,8 @@ def _mark(changes: list[tuple[str, Struct | None]]) -> str:
     return digest("import", *(f"{path}={value!r}" for path, value in changes))
 
 
-def _lines(before: Any, after: Any) -> list[DiffLine]:
+def lines_between(before: Any, after: Any) -> list[DiffLine]:
+    """What makes one value of an entry another, as lines of YAML; ``None`` is none."""
     found = list(difflib.unified_diff(_yaml(before), _yaml(after), lineterm=""))[2:]
     return [
         DiffLine(sign="…", text="") if line.startswith("@@") else DiffLine(sign=line[0], text=line[1:])

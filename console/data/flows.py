@@ -95,6 +95,13 @@ class FlowPage(Answer):
 def flow_page(store: Store, asked: FlowFilter, span: Span, after: str = "", size: int = PAGE) -> FlowPage:
     """A page of the records that fit. :class:`Mistake` when ``after`` is none that was given."""
     question: dict[str, Any] = {"search_after": _place(after)} if after else {}
+    return store.shared(
+        ("flows", asked, span.known_as, after, size), lambda: _flow_page(store, asked, span, question, size)
+    )
+
+
+def _flow_page(store: Store, asked: FlowFilter, span: Span, question: dict[str, Any], size: int) -> FlowPage:
+    period = Period.of(span)
     answer = store.search(
         FLOW.kind,
         size=size + 1,
@@ -107,7 +114,7 @@ def flow_page(store: Store, asked: FlowFilter, span: Span, after: str = "", size
     hits = answer["hits"]["hits"]
     total = answer["hits"].get("total", {"value": 0, "relation": "eq"})
     return FlowPage(
-        period=Period.of(span),
+        period=period,
         total=total["value"],
         more_than_counted=total["relation"] != "eq",
         flows=[_record(hit["_source"]) for hit in hits[:size]],

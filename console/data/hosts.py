@@ -17,6 +17,8 @@ from topics.catalog import FLOW
 MOST: Final = 200
 _PEERS: Final = 20
 _OCTET: Final = 8
+_FROM_SOURCE: Final = ("source.ip", "destination.ip")
+_FROM_DESTINATION: Final = ("destination.ip", "source.ip")
 
 
 class Host(Answer):
@@ -61,6 +63,11 @@ class HostDetails(Answer):
 def host_list(store: Store, span: Span, search: str = "") -> HostList:
     """The largest hosts, of a network or of those whose address begins so where something is searched for."""
     also = (_searched(search),) if search else ()
+    return store.shared(("hosts", span.known_as, search), lambda: _host_list(store, span, also))
+
+
+def _host_list(store: Store, span: Span, also: tuple[dict[str, Any], ...]) -> HostList:
+    period = Period.of(span)
     found = counters.largest(store, "Hosts", span, MOST, also=also)
     scores = counters.highest(store, "Scores", span, "score", [each.key for each in found])
     hosts = [
@@ -73,7 +80,7 @@ def host_list(store: Store, span: Span, search: str = "") -> HostList:
         )
         for each in found
     ]
-    return HostList(period=Period.of(span), hosts=hosts, most=MOST)
+    return HostList(period=period, hosts=hosts, most=MOST)
 
 
 def address_of(text: str) -> str:
@@ -86,17 +93,27 @@ def address_of(text: str) -> str:
 
 def host_details(store: Store, span: Span, address: str) -> HostDetails:
     """All about one address."""
+    return store.shared(("host", span.known_as, address), lambda: _host_details(store, span, address))
+
+
+def _host_details(store: Store, span: Span, address: str) -> HostDetails:
+    period = Period.of(span)
+    later = store.later
+    ends = [later(_other_ends, store, span, address, *ends) for ends in (_FROM_SOURCE, _FROM_DESTINATION)]
+    applications = later(_flows_by, store, span, address, "tapline.flow.application")
+    reasons = later(_flows_by, store, span, address, "tapline.flow.reasons")
+    score = later(counters.over_time, store, "Scores", address, span, ("score",), rate=False)
     traffic = counters.over_time(store, "Hosts", address, span, ("bytes_in", "bytes_out"), rate=True)
     total = round(sum(map(sum, traffic.values.values())) * span.step)
     return HostDetails(
-        period=Period.of(span),
+        period=period,
         address=address,
         bytes=total,
         traffic=traffic,
-        score=counters.over_time(store, "Scores", address, span, ("score",), rate=False),
-        peers=_peers(store, span, address),
-        applications=_flows_by(store, span, address, "tapline.flow.application"),
-        reasons=_flows_by(store, span, address, "tapline.flow.reasons"),
+        score=score.result(),
+        peers=_peers([each.result() for each in ends]),
+        applications=applications.result(),
+        reasons=reasons.result(),
     )
 
 
@@ -128,17 +145,20 @@ def _searched(search: str) -> dict[str, Any]:
     return {"bool": {"should": each, "minimum_should_match": 1}}
 
 
-def _peers(store: Store, span: Span, address: str) -> list[Peer]:
+def _other_ends(store: Store, span: Span, address: str, own: str, other: str) -> list[dict[str, Any]]:
+    return store.buckets(
+        FLOW.kind,
+        every(span.over(), {"term": {own: address}}),
+        {
+            "terms": {"field": other, "size": _PEERS * 2, "order": {"bytes": "desc"}},
+            "aggs": sums(bytes="network.bytes") | _flows(),
+        },
+    )
+
+
+def _peers(ends: list[list[dict[str, Any]]]) -> list[Peer]:
     found: dict[str, tuple[int, int]] = {}
-    for own, other in (("source.ip", "destination.ip"), ("destination.ip", "source.ip")):
-        buckets = store.buckets(
-            FLOW.kind,
-            every(span.over(), {"term": {own: address}}),
-            {
-                "terms": {"field": other, "size": _PEERS * 2, "order": {"bytes": "desc"}},
-                "aggs": sums(bytes="network.bytes") | _flows(),
-            },
-        )
+    for buckets in ends:
         for bucket in buckets:
             was = found.get(bucket["key"], (0, 0))
             found[bucket["key"]] = was[0] + value_of(bucket, "bytes"), was[1] + value_of(bucket, "flows")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,17 +16,21 @@ class Answer(BaseModel):
 
 
 class Period(Answer):
-    """The time an answer is about: from ``begin`` until before ``end``."""
+    """The time an answer is about: from ``begin`` until before ``end``.
+
+    What takes long is answered as it was ``asked`` up to a minute ago, while it is asked anew.
+    """
 
     begin: datetime
     end: datetime
     step_seconds: int = Field(description="How long one point of a series is.")
+    asked: datetime = Field(description="When this was asked: what came later is not in it.")
     behind: bool = Field(description="It ends with the newest record, which is older than the range asked for.")
 
     @classmethod
     def of(cls, span: Span) -> Period:
         """The period of a span."""
-        return cls(begin=span.begin, end=span.end, step_seconds=span.step, behind=span.behind)
+        return cls(begin=span.begin, end=span.end, step_seconds=span.step, asked=datetime.now(UTC), behind=span.behind)
 
 
 class Series(Answer):

@@ -29,18 +29,28 @@ class Overview(Answer):
 
 def overview(store: Store, span: Span) -> Overview:
     """All of it, as of this span."""
-    total = counters.totals(store, "Aggregates", span, ("bytes", "packets", "new_flows"), 1)
-    whole = next(iter(total.values()), {"bytes": 0, "packets": 0, "new_flows": 0})
-    scored = counters.with_most(store, "Scores", span, "score", _TOP)
+    return store.shared(("overview", span.known_as), lambda: _overview(store, span))
+
+
+def _overview(store: Store, span: Span) -> Overview:
+    period = Period.of(span)
+    hosts = store.later(counters.largest, store, "Hosts", span, _TOP)
+    total = store.later(counters.totals, store, "Aggregates", span, ("bytes", "packets", "new_flows"), 1)
+    throughput = store.later(counters.over_time, store, "Aggregates", "TOTAL", span, ("bytes",), rate=True)
+    applications = store.later(counters.largest, store, "Apps", span, _TOP)
+    scored = store.later(counters.with_most, store, "Scores", span, "score", _TOP)
+    arrived = store.later(conservation, store, span)
+    letters = store.later(dead_letters_waiting, store)
+    whole = next(iter(total.result().values()), {"bytes": 0, "packets": 0, "new_flows": 0})
     return Overview(
-        period=Period.of(span),
+        period=period,
         bytes=whole["bytes"],
         packets=whole["packets"],
         flows=whole["new_flows"],
-        throughput=counters.over_time(store, "Aggregates", "TOTAL", span, ("bytes",), rate=True),
-        hosts=counters.largest(store, "Hosts", span, _TOP),
-        applications=counters.largest(store, "Apps", span, _TOP),
-        scores=[Host(address=key, bytes=0, packets=0, flows=0, score=score) for key, score in scored],
-        conservation=conservation(store, span),
-        dead_letters=dead_letters_waiting(store),
+        throughput=throughput.result(),
+        hosts=hosts.result(),
+        applications=applications.result(),
+        scores=[Host(address=key, bytes=0, packets=0, flows=0, score=score) for key, score in scored.result()],
+        conservation=arrived.result(),
+        dead_letters=letters.result(),
     )

@@ -121,18 +121,27 @@ def conservation(store: Store, span: Span) -> Conservation:
 
 def pipeline(store: Store, span: Span, lag: list[TopicLag], lag_problem: str) -> Pipeline:
     """All of it."""
-    rows = counters.totals(store, "Conservation", span, _METERS, _MOST)
-    captured = counters.totals(store, "Capture", span, _CAPTURE, _MOST)
+    found = store.shared(("pipeline", span.known_as), lambda: _pipeline(store, span))
+    return found.model_copy(update={"lag": lag, "lag_problem": lag_problem})
+
+
+def _pipeline(store: Store, span: Span) -> Pipeline:
+    period = Period.of(span)
+    rows = store.later(counters.totals, store, "Conservation", span, _METERS, _MOST)
+    captured = store.later(counters.totals, store, "Capture", span, _CAPTURE, _MOST)
+    nodes = store.later(_nodes, store)
+    waiting = store.later(dead_letters_waiting, store)
     return Pipeline(
-        period=Period.of(span),
-        nodes=_nodes(store),
-        capture=[CapturePoint(name=name, **row) for name, row in captured.items()],
+        period=period,
+        nodes=nodes.result(),
+        capture=[CapturePoint(name=name, **row) for name, row in captured.result().items()],
         conservation=[
-            ConservationRow(kind=key.partition("/")[0], node=key.partition("/")[2], **row) for key, row in rows.items()
+            ConservationRow(kind=key.partition("/")[0], node=key.partition("/")[2], **row)
+            for key, row in rows.result().items()
         ],
-        lag=lag,
-        lag_problem=lag_problem,
-        dead_letters=dead_letters_waiting(store),
+        lag=[],
+        lag_problem="",
+        dead_letters=waiting.result(),
         letters=dead_letters(store),
     )
 

@@ -111,6 +111,13 @@ def resource_list(store: Store, span: Span, kind: str, search: str = "", host: s
     if host:
         ends = [{"term": {"source.ip": host}}, {"term": {"destination.ip": host}}]
         queries.append({"bool": {"should": ends, "minimum_should_match": 1}})
+    return store.shared(
+        ("resources", kind, span.known_as, search, host), lambda: _resource_list(store, span, kind, queries)
+    )
+
+
+def _resource_list(store: Store, span: Span, kind: str, queries: list[dict[str, Any]]) -> ResourceList:
+    period = Period.of(span)
     answer = store.search(
         RESOURCE.kind,
         size=PAGE,
@@ -122,7 +129,7 @@ def resource_list(store: Store, span: Span, kind: str, search: str = "", host: s
     )
     buckets = answer.get("aggregations", {}).get("most", {}).get("buckets", [])
     return ResourceList(
-        period=Period.of(span),
+        period=period,
         kind=kind,
         columns=[name for name, _ in _DETAILS[kind]],
         total=answer["hits"].get("total", {}).get("value", 0),

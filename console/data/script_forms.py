@@ -1,4 +1,4 @@
-"""Forms for the parameters of checks, made of their types and of what a check says of its form."""
+"""Forms for the parameters of scripts, made of their types and of what a check says of its form."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tapline.checks.gui import (
     VolumeInput,
 )
 from tapline.policy.units import duration, quantity
+from tapline.script import Script
 
 PREFIX: Final = "p."
 """What the names of fields of parameters begin with in a form."""
@@ -31,6 +32,7 @@ NO_ITEMS: Final = "-"
 
 Kind = Literal["number", "whole", "duration", "volume", "text", "list", "switch", "choice", "choices"]
 
+_ITEMS: Final[dict[Any, str]] = {int: "whole number", float: "number"}
 _OPERATORS: Final = {"gt": "greater than", "lt": "less than"}
 _DURATIONS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _VOLUMES: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
@@ -54,10 +56,10 @@ class FormField(Answer):
 
 
 def form_of(
-    check: type[Check], given: Mapping[str, Any], below: Mapping[str, Any], problems: Mapping[str, str] | None = None
+    monitor: type[Script], given: Mapping[str, Any], below: Mapping[str, Any], problems: Mapping[str, str] | None = None
 ) -> list[FormField]:
-    """The form for a check's parameters: what is given in one place, above what holds below it."""
-    fields = _fields(check)
+    """The form for a script's parameters: what is given in one place, above what holds below it."""
+    fields = _fields(monitor)
     made = []
     for field in fields:
         value = given.get(field.name)
@@ -74,11 +76,11 @@ def form_of(
     return made
 
 
-def params_of(check: type[Check], form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def params_of(monitor: type[Script], form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The parameters that a form gives, and what is wrong with it by parameter."""
     params: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for field in _fields(check):
+    for field in _fields(monitor):
         if field.kind == "choices":
             chosen = [value for value in field.choices if form.get(f"{PREFIX}{field.name}.{value}")]
             if chosen:
@@ -123,7 +125,8 @@ def shown(field: FormField, value: Any) -> str:
 
 def _read(field: FormField, text: str) -> Any:
     if field.kind == "list":
-        return [] if text == NO_ITEMS else [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [] if text == NO_ITEMS else [line.strip() for line in text.splitlines() if line.strip()]
+        return list(map(_NUMBERS[field.item], lines)) if field.item in _NUMBERS else lines
     if field.kind in ("switch", "choice"):
         if text not in field.choices:
             raise ValueError(f"has to be one of {', '.join(field.choices)}")
@@ -142,11 +145,22 @@ def _read(field: FormField, text: str) -> Any:
     return value
 
 
-def _fields(check: type[Check]) -> list[FormField]:
-    """The fields: those of the form that the check declares first, then its other parameters."""
-    kinds = {info.name: info.type for info in msgspec.structs.fields(check.params_type)}
-    fields = [field for each in check.gui.inputs for field in _declared(each) if field.name in kinds]
-    named = {field.name for field in fields} | _fixed(check.gui)
+def _whole(text: str) -> int:
+    value = quantity(text)
+    if value != int(value):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(value)
+
+
+_NUMBERS: Final = {"whole number": _whole, "number": quantity}
+
+
+def _fields(monitor: type[Script]) -> list[FormField]:
+    """The fields: those of the form that a check declares first, then the other parameters."""
+    kinds = {info.name: info.type for info in msgspec.structs.fields(monitor.params_type)}
+    gui = monitor.gui if issubclass(monitor, Check) else Gui()
+    fields = [field for each in gui.inputs for field in _declared(each) if field.name in kinds]
+    named = {field.name for field in fields} | _fixed(gui)
     return fields + [_of_type(name, kind) for name, kind in kinds.items() if name not in named]
 
 
@@ -208,7 +222,8 @@ def _of_type(name: str, kind: Any) -> FormField:
     if kind is int or kind is float:
         return FormField(name=name, label=label, kind="whole" if kind is int else "number")
     if origin in (tuple, list, set, frozenset):
-        return FormField(name=name, label=label, kind="list", item="text")
+        item = next((_ITEMS[part] for part in get_args(kind) if part in _ITEMS), "text")
+        return FormField(name=name, label=label, kind="list", item=item)
     return FormField(name=name, label=label, kind="text")
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from console.data.model import Answer
 from console.data.workshop import FoundScript
 from console.errors import Missing
+from tapline.checks.base import Check
 from topics.worker_reports import InstanceReport, WorkerReport
 
 STATES: Final = {
@@ -147,7 +148,7 @@ def _row(
         purpose=found.purpose,
         state=state,
         why=why,
-        is_check=found.check is not None,
+        is_check=found.monitor_class is not None and issubclass(found.monitor_class, Check),
         instances=counts,
         calls=sum(use.calls for use in hooks),
         seconds=round(sum(use.seconds for use in hooks), 3),

@@ -50,7 +50,7 @@ def view_of(console: Console) -> PolicyView:
 
 def fitted(console: Console, values: Mapping[str, Any]) -> dict[str, Struct]:
     """The entries that these values make beside what is in force; :class:`Misfit` where one cannot be used."""
-    return fitting(files_of(console).policy, console.standing.entries(), values, console.workshop.checks())
+    return fitting(files_of(console).policy, console.standing.entries(), values, console.workshop.monitors())
 
 
 def mark_of(console: Console, path: str) -> str:

@@ -38,6 +38,11 @@ class Span(Struct, frozen=True):
     name: str = ""
     behind: bool = False
 
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """What tells it from others, but not from itself some seconds later."""
+        return tuple(self.parameters().values())
+
     def over(self, field: str = "@timestamp") -> dict[str, Any]:
         """The query for what lies in it."""
         return {"range": {field: {"gte": _written(self.begin), "lt": _written(self.end)}}}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
-import msgspec
 from elastic_transport import ConnectionTimeout, TransportError
 from elasticsearch import ApiError, Elasticsearch
 from msgspec.structs import replace
@@ -18,8 +19,11 @@ from exporters.elasticsearch.settings import ElasticsearchSettings
 from topics.catalog import COUNTER
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_KNOWN_SECONDS: Final = 5.0
 _MOST_ANSWERS: Final = 500
+_ASKED_AT_ONCE: Final = 8
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Store:
@@ -28,14 +32,17 @@ class Store:
     def __init__(self, settings: ElasticsearchSettings, timeout: float) -> None:
         self._settings = replace(settings, timeout=timeout)
         self._client: Elasticsearch | None = None
-        self._answers = SharedAnswers(_KNOWN_SECONDS, _MOST_ANSWERS)
+        self._answers = SharedAnswers(_MOST_ANSWERS)
+        self._askers = ThreadPoolExecutor(_ASKED_AT_ONCE, "ask")
 
     def start(self) -> None:
         """Make the client; nothing is asked yet, so the console starts also while Elasticsearch is away."""
         self._client = client(self._settings)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Ask no more, and close the connections."""
+        self._answers.close()
+        self._askers.shutdown(cancel_futures=True)
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -55,14 +62,21 @@ class Store:
         )
 
     def buckets(self, kind: str, query: dict[str, Any], aggregation: dict[str, Any]) -> list[dict[str, Any]]:
-        """The buckets of one aggregation over what fits a query, at most some seconds old."""
-        question = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"it": aggregation}}
-        answer = self._answers.of(
-            msgspec.json.encode((kind, question)),
-            lambda: self.search(kind, **question),
-        )
+        """The buckets of one aggregation over what fits a query."""
+        answer = self.search(kind, size=0, track_total_hits=False, query=query, aggs={"it": aggregation})
         found: list[dict[str, Any]] = answer.get("aggregations", {}).get("it", {}).get("buckets", [])
         return found
+
+    def shared(self, question: Hashable, ask: Callable[[], T]) -> T:
+        """An answer that others may have been given before, as :class:`SharedAnswers` has it.
+
+        It has to say of when it is, as a :class:`~console.data.model.Period` does.
+        """
+        return self._answers.of(question, ask)
+
+    def later(self, ask: Callable[P, T], *given: P.args, **named: P.kwargs) -> Future[T]:
+        """Ask something while other things are asked; what is asked may not call this itself, nor :meth:`shared`."""
+        return self._askers.submit(ask, *given, **named)
 
     def begin_reading(self, kind: str) -> str:
         """A point in time of a kind's documents, which stay as they are for whoever reads on within two minutes."""
@@ -85,7 +99,7 @@ class Store:
     def newest(self) -> datetime | None:
         """When the newest window of counters began, as known some seconds ago; ``None`` before the first."""
         answer = self._answers.of(
-            b"newest",
+            "newest",
             lambda: self.search(
                 COUNTER.kind,
                 size=0,

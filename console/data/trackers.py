@@ -48,13 +48,18 @@ class TrackerList(Answer):
 
 def tracker_list(store: Store, span: Span) -> TrackerList:
     """Every tracker with its largest flows."""
+    return store.shared(("trackers", span.known_as), lambda: _tracker_list(store, span))
+
+
+def _tracker_list(store: Store, span: Span) -> TrackerList:
+    period = Period.of(span)
     buckets = store.buckets(
         TRACK.kind,
         every(span.over("tapline.window")),
         {"terms": {"field": "tapline.track.tracker", "size": _MOST, "order": {"_key": "asc"}}},
     )
     return TrackerList(
-        period=Period.of(span),
+        period=period,
         trackers=[_tracker(store, span, bucket["key"], bucket["doc_count"]) for bucket in buckets],
     )
 

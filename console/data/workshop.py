@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from tapline.checks.base import Check
 from tapline.policy.model import Policy, Rule
+from tapline.script import Script
 from topics.records import Alert, Metric
 
 Place = Literal["enabled", "shipped", "aside"]
@@ -18,7 +19,7 @@ Place = Literal["enabled", "shipped", "aside"]
 class FoundScript(Struct, frozen=True, kw_only=True):
     """A script of a file; of a file that cannot be used ``broken`` says why, with file and line.
 
-    ``switch`` is the name by which its file is enabled and disabled. ``check`` is its class where it is a check.
+    ``switch`` is the name by which its file is enabled and disabled. ``monitor_class`` is its class.
     ``params`` are those it runs with, before the policy.
     """
 
@@ -30,7 +31,7 @@ class FoundScript(Struct, frozen=True, kw_only=True):
     purpose: str = ""
     broken: str = ""
     params: dict[str, Any] = field(default_factory=dict)
-    check: type[Check] | None = None
+    monitor_class: type[Script] | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -42,6 +43,9 @@ class Workshop(Protocol):
 
     def checks(self) -> Mapping[str, type[Check]]:
         """The checks that the workers run, by name."""
+
+    def monitors(self) -> Mapping[str, type[Script]]:
+        """The scripts and checks that the workers run, by name."""
 
     def enable(self, switch: str) -> str:
         """Have the workers run a file; what was done. :class:`~topics.errors.TaplineError` where that cannot be."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -12,6 +10,7 @@ from console.security.roles import ROLES
 from console.web.access import Administrator, Asked, Form, Viewer, address_of
 from console.web.drawing import Page
 from console.web.entering import log_in
+from console.web.notices import back
 
 router = APIRouter()
 
@@ -32,7 +31,7 @@ def add_user(request: Request, console: Asked, session: Administrator, form: For
         console.users.add(name, role, form.get("password", ""))
     except ValueError as error:
         raise Mistake(str(error)) from error
-    return _back("/users", f"{name} can log in now")
+    return back(session, "/users", f"{name} can log in now")
 
 
 @router.post("/users/{name}/change")
@@ -46,7 +45,7 @@ def change_user(request: Request, console: Asked, session: Administrator, form: 
     except ValueError as error:
         raise Mistake(str(error)) from error
     console.sessions.close_of(name)
-    return _back("/users", f"{name} has changed, and has to log in again")
+    return back(session, "/users", f"{name} has changed, and has to log in again")
 
 
 @router.post("/users/{name}/remove")
@@ -58,7 +57,7 @@ def remove_user(request: Request, console: Asked, session: Administrator, name: 
     except ValueError as error:
         raise Mistake(str(error)) from error
     console.sessions.close_of(name)
-    return _back("/users", f"{name} is removed")
+    return back(session, "/users", f"{name} is removed")
 
 
 @router.get("/audit")
@@ -93,7 +92,3 @@ def change_password(request: Request, console: Asked, session: Viewer, form: For
     console.audit.write(session.name, "changed password", session.name, address=address_of(request))
     console.sessions.close_of(session.name)
     return RedirectResponse("/login", 303)
-
-
-def _back(path: str, said: str) -> Response:
-    return RedirectResponse(f"{path}?said={quote(said, safe='')}", 303)

@@ -6,14 +6,13 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from console.data import alert_deeds
 from console.data.alerts import SEVERITIES, AlertFilter, alert_details, engaged_alerts, past_alerts
 from console.data.model import Answer
-from console.data.setting import Done
 from console.web.access import Asked, Form, Operator, Viewer
 from console.web.drawing import Page
+from console.web.notices import back
 from console.web.spans import AskedSpanQuery
 
 router = APIRouter()
@@ -62,13 +61,13 @@ def exclusions_page(request: Request, console: Asked, session: Viewer) -> Respon
 def exclude(console: Asked, session: Operator, form: Form) -> Response:
     """Exclude what fits."""
     done = alert_deeds.exclude(console, form, form.get("lasting", ""), session.name, form.get("comment", "")[:1000])
-    return _back("/alerts/exclusions", done)
+    return back(session, "/alerts/exclusions", done.said)
 
 
 @router.post("/alerts/exclusions/{key}/remove")
 def unexclude(console: Asked, session: Operator, key: str) -> Response:
     """Take an exclusion back."""
-    return _back("/alerts/exclusions", alert_deeds.unexclude(console, key, session.name))
+    return back(session, "/alerts/exclusions", alert_deeds.unexclude(console, key, session.name).said)
 
 
 @router.get("/alerts/{episode}")
@@ -83,15 +82,11 @@ def alert_page(request: Request, console: Asked, session: Viewer, episode: str) 
 def acknowledge(console: Asked, session: Operator, form: Form, episode: str) -> Response:
     """Say that somebody has seen to it."""
     done = alert_deeds.acknowledge(console, episode, session.name, form.get("comment", "")[:1000])
-    return _back(f"/alerts/{quote(episode, safe='')}", done)
+    return back(session, f"/alerts/{quote(episode, safe='')}", done.said)
 
 
 @router.post("/alerts/{episode}/release")
 def release(console: Asked, session: Operator, form: Form, episode: str) -> Response:
     """End it."""
     done = alert_deeds.release(console, episode, session.name, form.get("comment", "")[:1000])
-    return _back(f"/alerts/{quote(episode, safe='')}", done)
-
-
-def _back(path: str, done: Done) -> Response:
-    return RedirectResponse(f"{path}?said={quote(done.said[:300], safe='')}", 303)
+    return back(session, f"/alerts/{quote(episode, safe='')}", done.said)

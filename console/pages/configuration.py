@@ -11,7 +11,8 @@ from console.data.rules import RuleText, TextProblem
 from console.parts import Console
 from console.security.sessions import Session
 from console.web.access import Administrator, Asked, Form, Viewer, lines_of
-from console.web.drawing import Page, back
+from console.web.drawing import Page
+from console.web.notices import back
 
 router = APIRouter()
 
@@ -55,7 +56,7 @@ def apply(console: Asked, session: Administrator, form: Form) -> Response:
         author=session.name,
         comment=form.get("comment", "")[:1000],
     )
-    return back("/configuration", done.said)
+    return back(session, "/configuration", done.said)
 
 
 def _page(

@@ -37,13 +37,14 @@ def host_page(request: Request, console: Asked, session: Viewer, span: AskedSpan
     """All about one host."""
     address = address_of(address)
     asked = AlertFilter(entity=address)
+    past = console.store.later(past_alerts, console.store, console.standing, asked, span, 20)
     page = Page(request, console, session, "hosts")
     return page.draw(
         "host.html",
         span=span,
         found=host_details(console.store, span, address),
         engaged_here=engaged_alerts(console.standing, asked, 20).alerts,
-        past=past_alerts(console.store, console.standing, asked, span, 20).alerts,
+        past=past.result().alerts,
         flows=flow_page(console.store, FlowFilter(address=address), span, size=_FLOWS).flows,
         parameters={},
     )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from console.data.dead_letter_deeds import handle
 from console.data.pipeline import pipeline
@@ -13,6 +10,7 @@ from console.parts import Console
 from console.security.sessions import Session
 from console.web.access import Asked, Form, Operator, Viewer
 from console.web.drawing import Page
+from console.web.notices import back
 from console.web.spans import AskedSpan
 
 router = APIRouter()
@@ -43,4 +41,4 @@ def _handled(console: Console, session: Session, verb: str, form: dict[str, str]
     letter, reason, comment = (form.get(name, "") for name in ("letter", "reason", "comment"))
     done = handle(console, verb, letter, reason, session.name, comment[:1000])
     said = f"{done.said}. The list follows when the exporter has written it down"
-    return RedirectResponse(f"/pipeline?said={quote(said[:300], safe='')}#dead-letters", 303)
+    return back(session, "/pipeline", said, "dead-letters")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 
 from console.data import rules as data
 from console.data.check_settings import SELECTORS, FormProblem
+from console.data.configuration import Change
 from console.data.rehearsal import Rehearsed, rehearse
+from console.data.rule_conflicts import conflicts, marks_of
 from console.data.rules import MEASURES, METHODS, PERIODS, RuleText, TextProblem
 from console.data.setting import policy_of
 from console.errors import Missing
 from console.parts import Console
 from console.security.sessions import Session
 from console.web.access import Asked, Form, Operator, Viewer, lines_of
-from console.web.drawing import Page, back
+from console.web.drawing import Page
+from console.web.notices import back
 from tapline.policy.model import Rule
 
 router = APIRouter()
@@ -48,7 +51,8 @@ def rule_yaml(
     """One rule as YAML, or all of them."""
     rules = {key: _rule(console, key)} if key else policy_of(console).rules
     text = data.text_of_rules(rules) if rules else _EXAMPLE
-    return _yaml_page(request, console, session, RuleText(text=text), key, "", None)
+    given = _Written(text, key, "", marks_of(console, rules))
+    return _yaml_page(request, console, session, given)
 
 
 @router.post("/rules/form")
@@ -62,28 +66,33 @@ def send_form(request: Request, console: Asked, session: Operator, form: Form) -
         return _form_page(request, console, session, form, error.problems, None)
     if form.get("action") == "rehearse":
         return _form_page(request, console, session, form, {}, rehearse(console, rules))
-    return back("/rules", data.set_rules(console, rules, session.name, form.get("comment", "")[:1000]).said)
+    return back(session, "/rules", data.set_rules(console, rules, session.name, form.get("comment", "")[:1000]).said)
 
 
 @router.post("/rules/yaml")
 def send_yaml(request: Request, console: Asked, session: Operator, form: Form) -> Response:
-    """Set the rules of a text, or say what they would have done."""
+    """Set the rules of a text, or say what they would have done; where somebody was faster, what is other by now."""
     text, key, comment = lines_of(form, "text"), form.get("key", ""), form.get("comment", "")[:1000]
+    given = _Written(text, key, comment, form.get("marks", ""))
     try:
         rules = data.rules_of_text(console, text)
     except TextProblem as error:
         wrong = RuleText(text=text, problem=error.problem, line=error.line, what=error.what)
-        return _yaml_page(request, console, session, wrong, key, comment, None)
+        return _yaml_page(request, console, session, given, wrong)
     if form.get("action") == "rehearse":
-        done = rehearse(console, rules)
-        return _yaml_page(request, console, session, RuleText(text=text), key, comment, done)
-    return back("/rules", data.set_rules(console, rules, session.name, comment).said)
+        return _yaml_page(request, console, session, given, rehearsed=rehearse(console, rules))
+    lost = conflicts(console, rules, given.marks)
+    if lost:
+        # Who has seen what would be lost can set the text all the same.
+        seen = given._replace(marks=marks_of(console, {*rules, *policy_of(console).rules}))
+        return _yaml_page(request, console, session, seen, lost=lost)
+    return back(session, "/rules", data.set_rules(console, rules, session.name, comment).said)
 
 
 @router.post("/rules/remove")
 def remove(console: Asked, session: Operator, form: Form) -> Response:
     """Take a rule back."""
-    return back("/rules", data.unset_rule(console, form.get("key", ""), session.name).said)
+    return back(session, "/rules", data.unset_rule(console, form.get("key", ""), session.name).said)
 
 
 _EXAMPLE = """\
@@ -96,6 +105,15 @@ rules:
     period: 5 min
     score: 100
 """
+
+
+class _Written(NamedTuple):
+    """A text of rules as it stands in its form, with the rule it is of and marks of what it was made of."""
+
+    text: str
+    key: str
+    comment: str
+    marks: str
 
 
 def _rule(console: Console, key: str) -> Rule:
@@ -136,17 +154,21 @@ def _yaml_page(
     request: Request,
     console: Console,
     session: Session,
-    rules: RuleText,
-    key: str,
-    comment: str,
-    rehearsed: Rehearsed | None,
+    given: _Written,
+    rules: RuleText | None = None,
+    *,
+    rehearsed: Rehearsed | None = None,
+    lost: Sequence[Change] = (),
 ) -> Response:
+    rules = rules or RuleText(text=given.text)
     return Page(request, console, session, "rules").draw(
         "rules_yaml.html",
-        status=422 if rules.problem else 200,
+        status=422 if rules.problem else 409 if lost else 200,
         rules=rules,
-        key=key,
-        comment=comment,
+        key=given.key,
+        comment=given.comment,
+        marks=given.marks,
         rehearsed=rehearsed,
+        lost=lost,
         reached=console.standing.reach.now(),
     )

@@ -16,11 +16,13 @@ from console.data.check_settings import (
     check_forms,
     effective_rows,
 )
+from console.data.script_settings import ScriptForm, change_script, has_form, script_form
 from console.data.scripts import STATES, script_list, script_row
 from console.parts import Console
 from console.security.sessions import Session
 from console.web.access import Administrator, Asked, Form, Operator, Viewer
-from console.web.drawing import Page, back
+from console.web.drawing import Page
+from console.web.notices import back
 
 router = APIRouter()
 
@@ -55,24 +57,26 @@ def script_page(
 
 @router.post("/scripts/{name}/settings")
 def change_settings(request: Request, console: Asked, session: Operator, form: Form, name: str) -> Response:
-    """Set what a form says, for all or for some."""
+    """Set what a form says: of a check for all or for some, of another script for all."""
+    is_check = name in console.workshop.checks()
     try:
-        done = change_layer(console, name, form, session.name)
+        done = (change_layer if is_check else change_script)(console, name, form, session.name)
     except FormProblem as error:
-        return _script_page(request, console, session, name, "", check_forms(console, name, form, error.problems))
-    return back(f"/scripts/{quote(name, safe='')}", done.said)
+        make = check_forms if is_check else script_form
+        return _script_page(request, console, session, name, "", make(console, name, form, error.problems))
+    return back(session, f"/scripts/{quote(name, safe='')}", done.said)
 
 
 @router.post("/scripts/{switch}/enable")
 def enable(console: Asked, session: Administrator, form: Form, switch: str) -> Response:
     """Have the workers run a file."""
-    return back(_script_path(form), switching.enable(console, switch, session.name).said)
+    return back(session, _script_path(form), switching.enable(console, switch, session.name).said)
 
 
 @router.post("/scripts/{switch}/disable")
 def disable(console: Asked, session: Administrator, form: Form, switch: str) -> Response:
     """Have the workers no longer run a file."""
-    return back(_script_path(form), switching.disable(console, switch, session.name).said)
+    return back(session, _script_path(form), switching.disable(console, switch, session.name).said)
 
 
 def _script_path(form: dict[str, str]) -> str:
@@ -80,13 +84,16 @@ def _script_path(form: dict[str, str]) -> str:
 
 
 def _script_page(
-    request: Request, console: Console, session: Session, name: str, entity: str, sent: CheckForms | None
+    request: Request, console: Console, session: Session, name: str, entity: str, sent: CheckForms | ScriptForm | None
 ) -> Response:
     found = console.workshop.scripts()
     script = script_row(found, console.standing.reach.reports(), name)
-    forms = sent
+    forms = sent if isinstance(sent, CheckForms) else None
     if forms is None and script.is_check and script.enabled:
         forms = check_forms(console, name)
+    own = sent if isinstance(sent, ScriptForm) else None
+    if own is None and any(each.name == name and has_form(each) for each in found):
+        own = script_form(console, name)
     return Page(request, console, session, "scripts").draw(
         "script.html",
         status=422 if sent is not None else 200,
@@ -95,6 +102,7 @@ def _script_page(
         beside=[each.name for each in found if each.switch == script.switch and each.name != name],
         states=STATES,
         forms=forms,
+        own=own,
         selectors=SELECTORS,
         entity=entity,
         effective=effective_rows(console, name, entity) if forms is not None else [],

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -19,6 +19,7 @@ from console.data.span import RANGES, Span
 from console.parts import Console
 from console.security.roles import Role
 from console.security.sessions import Session
+from console.web.notices import notice_of
 from tapline.process.printable import printable
 
 FOLDER: Final = Path(__file__).parents[1]
@@ -48,18 +49,13 @@ class Page:
             csrf=session.csrf if session else "",
             kafka_problem=self.console.standing.problem if session else "",
             engaged=len(self.console.standing.engaged()) if session else 0,
-            said=self.request.query_params.get("said", ""),
+            said=notice_of(session, self.request.query_params),
             path=self.request.url.path,
             live_from=live_from,
             RANGES=RANGES,
             **values,
         )
         return HTMLResponse(text, status_code=status)
-
-
-def back(path: str, said: str) -> RedirectResponse:
-    """To another page, which says what was done."""
-    return RedirectResponse(f"{path}?said={quote(said[:300], safe='')}", 303)
 
 
 @cache

@@ -34,6 +34,7 @@ from topics.held import HeldMessages
 from topics.records import WINDOW_SECONDS
 from workers.backfill import PUBLISHED, Republished, WindowRange, name_of
 from workers.pipeline import Message
+from workers.policy import params_of_files
 from workers.scripting.scripts import ScriptSet
 
 _READS: Final[dict[type[Script], tuple[Topic, ...]]] = {
@@ -88,7 +89,7 @@ def backfill(
     """
     first, after = windows_between(begin, end, time.time())
     windows = WindowRange(first, after)
-    loaded = with_params(scripts_of(scripts, configuration.workers.params), parameters(params))
+    loaded = with_params(scripts_of(scripts, params_of_files(configuration.workers)), parameters(params))
     outcome = Outcome(as_json=as_json)
     kafka = configuration.kafka
     interrupted = False

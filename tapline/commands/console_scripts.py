@@ -17,6 +17,7 @@ from tapline.commands import script_files
 from tapline.groups import CounterGroup
 from tapline.packets import check_filters
 from tapline.policy.model import Policy, Rule
+from tapline.script import Script
 from topics.errors import TaplineError
 from topics.records import Alert, Metric
 from workers.scripting.approval import EVERYTHING, Approval, signature_path
@@ -65,12 +66,11 @@ class ScriptWorkshop:
 
     def checks(self) -> Mapping[str, type[Check]]:
         """The checks that the workers run, by name."""
-        return {
-            script.name: script.monitor
-            for file in self._look().enabled
-            for script in file.scripts
-            if issubclass(script.monitor, Check)
-        }
+        return {name: monitor for name, monitor in self.monitors().items() if issubclass(monitor, Check)}
+
+    def monitors(self) -> Mapping[str, type[Script]]:
+        """The scripts and checks that the workers run, by name."""
+        return {script.name: script.monitor for file in self._look().enabled for script in file.scripts}
 
     def enable(self, switch: str) -> str:
         """Have the workers run a file, as ``tapline scripts enable``."""
@@ -194,7 +194,7 @@ def _found(script: LoadedScript, switch: str, place: Place) -> FoundScript:
         monitor=type_of(monitor).__name__,
         purpose=inspect.getdoc(monitor) or "",
         params=msgspec.to_builtins(script.params),
-        check=monitor if issubclass(monitor, Check) else None,
+        monitor_class=monitor,
     )
 
 

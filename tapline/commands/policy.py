@@ -16,15 +16,15 @@ from topics.errors import TaplineError
 if TYPE_CHECKING:
     from msgspec import Struct
 
-    from tapline.checks.base import Check
     from tapline.policy.changes import InForce
+    from tapline.script import Script
 
 
 @click.group()
 def command() -> None:
     """Set thresholds, rules, pools and exclusions: in files, or while everything runs.
 
-    Entries have a path: pools/NAME, checks/NAME, rules/NAME, exclusions/NAME, alerting. One that was set
+    Entries have a path: pools/NAME, checks/NAME, scripts/NAME, rules/NAME, exclusions/NAME, alerting. One that was set
     stands above the file's of the same path until it is unset.
 
     \b
@@ -44,7 +44,7 @@ def check(state: State, files: tuple[str, ...]) -> None:
     from tapline.policy.reading import read_files
 
     paths = files or tuple(state.configuration.workers.policy)
-    policy = read_files(paths, _checks(state)).policy
+    policy = read_files(paths, _monitors(state)).policy
     there = [path for path in paths if Path(path).is_file()]
     click.echo(f"{', '.join(there) or 'no file'}: right, {sum(1 for _ in entries_of(policy))} entries")
 
@@ -116,7 +116,7 @@ def import_file(state: State, file: str, *, replace: bool, comment: str) -> None
     from tapline.policy.reading import read_files
     from topics.policy_log import read_entries, write_entries
 
-    policy = read_files([file], _checks(state)).policy
+    policy = read_files([file], _monitors(state)).policy
     kafka = state.configuration.kafka
     _see_that_it_fits(state, {path: to_builtins(value) for path, value in entries_of(policy)})
     changes = changes_of_import(policy, read_entries(kafka), replace=replace)
@@ -142,20 +142,20 @@ def schema() -> None:
     click.echo(json.dumps(policy_schema(), indent=2))
 
 
-def _checks(state: State) -> dict[str, type[Check]]:
-    """The checks that the configured folders have and that ship, by name."""
+def _monitors(state: State) -> dict[str, type[Script]]:
+    """The scripts and checks that the configured folders have and that ship, by name."""
     from tapline.commands import script_files
-    from workers.policy import checks_of
+    from workers.policy import monitors_of
     from workers.scripting.approval import EVERYTHING, Approval
     from workers.scripting.scripts import load_files, script_paths
 
-    found: dict[str, type[Check]] = {}
+    found: dict[str, type[Script]] = {}
     settings = state.configuration.workers
     shipped = [(path, EVERYTHING) for path in script_paths(map(str, script_files.shipped()))]
     approval = Approval.of(settings)
     for path, allowed in [*shipped, *((path, approval) for path in script_paths(settings.scripts))]:
         try:
-            found |= checks_of(load_files([path], {}, allowed))
+            found |= monitors_of(load_files([path], {}, allowed))
         except TaplineError as error:
             click.echo(f"tapline: {error}", err=True)
     return found
@@ -188,6 +188,6 @@ def _see_that_it_fits(state: State, values: dict[str, Any]) -> dict[str, Struct]
     settings = state.configuration
     base = read_files(settings.workers.policy, None).policy
     try:
-        return fitting(base, read_entries(settings.kafka), values, _checks(state))
+        return fitting(base, read_entries(settings.kafka), values, _monitors(state))
     except Misfit as error:
         raise TaplineError(str(error)) from error

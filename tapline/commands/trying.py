@@ -22,6 +22,7 @@ from tapline.process.signals import on_stop_signal
 from tapline.trial import Trial, capture_settings, scripts_of, with_params
 from topics.errors import TaplineError
 from workers.pipeline import Message
+from workers.policy import params_of_files
 
 INTERRUPTED: Final = 130
 
@@ -72,7 +73,7 @@ def try_scripts(
     workers = configuration.workers
     if policy:
         workers = msgspec.structs.replace(workers, policy=list(policy))
-    loaded = with_params(scripts_of(scripts, configuration.workers.params), parameters(params))
+    loaded = with_params(scripts_of(scripts, params_of_files(workers)), parameters(params))
     settings = capture_settings(configuration.capture, loaded, depth)
     outcome = Outcome(as_json=as_json)
     trial = Trial(loaded, outcome, settings=workers)

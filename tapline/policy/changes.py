@@ -9,10 +9,10 @@ from typing import Any, Final
 import yaml
 from msgspec import Struct, to_builtins
 
-from tapline.checks.base import Check
 from tapline.policy.entries import as_json, entries_of, laid_over, split_key, value_of
 from tapline.policy.model import Policy
 from tapline.policy.reading import BadEntry, Read, entry, problems
+from tapline.script import Script
 from topics.records import PolicyEntry
 
 SET: Final = "set"
@@ -77,7 +77,7 @@ def fitting(
     base: Policy,
     held: Mapping[str, PolicyEntry],
     values: Mapping[str, Any],
-    checks: Mapping[str, type[Check]] | None,
+    monitors: Mapping[str, type[Script]] | None,
 ) -> dict[str, Struct]:
     """The entries that these values make beside what is in force; :class:`Misfit` where one cannot be used."""
     found: dict[str, Struct] = {}
@@ -86,7 +86,7 @@ def fitting(
             found[path] = entry(*split_key(path), value)
         except BadEntry as error:
             raise Misfit(path, error) from error
-    for path, problem in problems(together(base, held, found), checks):
+    for path, problem in problems(together(base, held, found), monitors):
         if path in found:
             raise Misfit(path, problem)
     return found

@@ -29,6 +29,15 @@ _NO_SETTINGS: Final = CheckSettings()
 _Question = tuple[type[Check], str, str, str]
 
 
+def with_policy_of_scripts(params: Mapping[str, Mapping[str, Any]], policy: Policy) -> dict[str, dict[str, Any]]:
+    """The parameters of scripts by name, as the configuration has them, under those that a policy sets."""
+    names = params.keys() | policy.scripts.keys()
+    return {
+        name: {**params.get(name, {}), **(policy.scripts[name].params if name in policy.scripts else {})}
+        for name in names
+    }
+
+
 class PolicyView:
     """A policy with answers: what holds for a check, a rule or a selector, and of which entity.
 

@@ -1,4 +1,4 @@
-"""The policy: what is watched and how. Pools, settings of checks per entity, rules, exclusions, alerting.
+"""The policy: what is watched and how. Pools, settings of checks and scripts, rules, exclusions, alerting.
 
 It is data: written in YAML (``policy:`` of the configuration, or files of ``policy.files``), changed while the
 system runs by entries of the policy topic, and read by workers, the command line and the console alike.
@@ -71,6 +71,17 @@ class CheckSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     score: int | None = None
     severity: int | None = None
     overrides: tuple[Override, ...] = ()
+    comment: str = ""
+
+
+class ScriptSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Parameters of one script that is no check, above those of ``workers.params``; what is left out stays as it is.
+
+    The script begins anew with them, as when its file has changed. Packet scripts run in capture nodes, which do not
+    go by the policy: theirs are in ``workers.params``.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict)
     comment: str = ""
 
 
@@ -181,6 +192,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     pools: dict[str, Pool] = field(default_factory=dict)
     checks: dict[str, CheckSettings] = field(default_factory=dict)
+    scripts: dict[str, ScriptSettings] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
     exclusions: dict[str, Exclusion] = field(default_factory=dict)
     acknowledgements: dict[str, Acknowledgement] = field(default_factory=dict)

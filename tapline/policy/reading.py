@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from tapline.checks.base import Check
 from tapline.checks.entities import SECONDS
+from tapline.monitors import PacketMonitor
 from tapline.policy.model import (
     Acknowledgement,
     Alerting,
@@ -24,14 +25,17 @@ from tapline.policy.model import (
     Policy,
     Pool,
     Rule,
+    ScriptSettings,
     Selector,
 )
 from tapline.policy.units import duration, moment, quantity
+from tapline.script import Script
 from topics.errors import TaplineError
 
 SECTIONS: Final[Mapping[str, type[Struct]]] = {
     "pools": Pool,
     "checks": CheckSettings,
+    "scripts": ScriptSettings,
     "rules": Rule,
     "exclusions": Exclusion,
     "acknowledgements": Acknowledgement,
@@ -74,10 +78,10 @@ class Read(NamedTuple):
     places: Mapping[str, str]
 
 
-def read_files(paths: Iterable[str | Path], checks: Mapping[str, type[Check]] | None = None) -> Read:
+def read_files(paths: Iterable[str | Path], monitors: Mapping[str, type[Script]] | None = None) -> Read:
     """The policy of these files, a later one adding to those before; files that are not there hold nothing.
 
-    With ``checks``, those there are by name, their names and parameters are looked at too.
+    With ``monitors``, the scripts and checks there are by name, their names and parameters are looked at too.
     :class:`TaplineError` with file, line and what would be right.
     """
     texts: list[tuple[Path, str]] = []
@@ -89,22 +93,22 @@ def read_files(paths: Iterable[str | Path], checks: Mapping[str, type[Check]] | 
                 raise TaplineError(f"cannot read {path}: {error.strerror or error}") from error
             except UnicodeDecodeError as error:
                 raise TaplineError(f"cannot read {path}: it is no UTF-8 text") from error
-    return _read(texts, checks)
+    return _read(texts, monitors)
 
 
-def read_text(text: str, name: str, checks: Mapping[str, type[Check]] | None = None) -> Read:
+def read_text(text: str, name: str, monitors: Mapping[str, type[Script]] | None = None) -> Read:
     """The policy that a text holds, as :func:`read_files` has it of a file of this name."""
-    return _read([(Path(name), text)], checks)
+    return _read([(Path(name), text)], monitors)
 
 
-def _read(texts: Iterable[tuple[Path, str]], checks: Mapping[str, type[Check]] | None) -> Read:
+def _read(texts: Iterable[tuple[Path, str]], monitors: Mapping[str, type[Script]] | None) -> Read:
     sections: dict[str, Any] = {name: {} for name in SECTIONS}
     places: dict[str, str] = {}
     nodes: dict[str, tuple[Path, yaml.Node]] = {}
     for path, text in texts:
         _read_text(path, text, sections, places, nodes)
     policy = Policy(**sections)
-    for key, problem in problems(policy, checks):
+    for key, problem in problems(policy, monitors):
         path, node = nodes[key]
         raise TaplineError(f"{path}:{_line(node, problem.steps)}: {key.replace('/', '.', 1)}: {problem}")
     return Read(policy, places)
@@ -131,7 +135,7 @@ def entry(section: str, key: str, value: Any) -> Struct:
         raise _bad(str(error), kind) from None
 
 
-def problems(policy: Policy, checks: Mapping[str, type[Check]] | None = None) -> Iterable[tuple[str, BadEntry]]:
+def problems(policy: Policy, monitors: Mapping[str, type[Script]] | None = None) -> Iterable[tuple[str, BadEntry]]:
     """What in a policy cannot be meant, by the key of its entry; its parts are each right by themselves."""
     for name, pool in policy.pools.items():
         for at, member in enumerate(pool.members):
@@ -139,10 +143,11 @@ def problems(policy: Policy, checks: Mapping[str, type[Check]] | None = None) ->
                 yield f"pools/{name}", BadEntry(f"{member!r} is no network, as 192.0.2.0/24", ["members", at])
     for name, settings in policy.checks.items():
         key = f"checks/{name}"
-        if checks is not None and name not in checks:
-            yield key, BadEntry(f"there is no check {name}{_nearest(name, checks)}")
+        check = monitors.get(name) if monitors is not None else None
+        if monitors is not None and (check is None or not issubclass(check, Check)):
+            known = [name for name, monitor in monitors.items() if issubclass(monitor, Check)]
+            yield key, BadEntry(f"there is no check {name}{_nearest(name, known)}")
             continue
-        check = checks[name] if checks is not None else None
         yield from ((key, problem) for problem in _params_problems(check, settings.params, ["params"]))
         for at, override in enumerate(settings.overrides):
             steps: list[str | int] = ["overrides", at]
@@ -151,6 +156,9 @@ def problems(policy: Policy, checks: Mapping[str, type[Check]] | None = None) ->
             yield from ((key, problem) for problem in _params_problems(check, merged, [*steps, "params"]))
             if override.hook and override.hook not in SECONDS:
                 yield key, BadEntry(f"hook has to be one of {', '.join(SECONDS)}", [*steps, "hook"])
+    if monitors is not None:
+        for name, script in policy.scripts.items():
+            yield from ((f"scripts/{name}", problem) for problem in _script_problems(name, script, monitors))
     for name, rule in policy.rules.items():
         key = f"rules/{name}"
         yield from ((key, problem) for problem in _selector_problems(policy, rule.select, ["select"]))
@@ -288,8 +296,21 @@ def _selector_problems(policy: Policy, selector: Selector, steps: list[str | int
         yield BadEntry(f"no pool has the tag {selector.tag!r}{_nearest(selector.tag, tags)}", [*steps, "tag"])
 
 
+def _script_problems(name: str, settings: ScriptSettings, monitors: Mapping[str, type[Script]]) -> Iterable[BadEntry]:
+    monitor = monitors.get(name)
+    if monitor is None:
+        known = [name for name, monitor in monitors.items() if not issubclass(monitor, Check | PacketMonitor)]
+        yield BadEntry(f"there is no script {name}{_nearest(name, known)}")
+    elif issubclass(monitor, Check):
+        yield BadEntry(f"{name} is a check: say it in checks/{name}")
+    elif issubclass(monitor, PacketMonitor):
+        yield BadEntry(f"{name} runs in capture nodes, which do not go by the policy: say it in workers.params.{name}")
+    else:
+        yield from _params_problems(monitor, settings.params, ["params"])
+
+
 def _params_problems(
-    check: type[Check] | None, params: Mapping[str, Any], steps: list[str | int]
+    check: type[Script] | None, params: Mapping[str, Any], steps: list[str | int]
 ) -> Iterable[BadEntry]:
     if check is None or not params:
         return

@@ -19,6 +19,7 @@ from workers.scripting.budget import Budget
 from workers.scripting.check import Problem, problems_of, texts_of, unknown_groups
 from workers.scripting.helpers import Helpers, Sight, is_helper, sight_of
 from workers.scripting.scripts import NoScript, ScriptFile, ScriptSet, load_file, script_paths, script_set, unusable
+from workers.scripting.set_params import go_over
 from workers.scripting.standing import STANDING
 from workers.settings import WorkersSettings
 
@@ -217,8 +218,7 @@ class ScriptReloader:
         self._folders.news.clear()
         if found is None:
             return False
-        self._environment.scripts = found
-        for host in list(self._environment.hosts):
-            host.swap()
+        # What of the policy is no good for them is told by who keeps the policy, which looks at it anew.
+        go_over(self._environment, found)
         self._folders.forget_gone()
         return True

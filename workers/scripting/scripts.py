@@ -50,7 +50,10 @@ class ScriptFate:
 
 @dataclass(frozen=True)
 class LoadedScript:
-    """One monitor class of a script file, with the parameters it runs with."""
+    """One monitor class of a script file, with the parameters it runs with.
+
+    ``configured`` are those of the configuration where the policy sets others.
+    """
 
     name: str
     path: Path
@@ -59,6 +62,7 @@ class LoadedScript:
     output: ScriptOutput | None = field(default=None, compare=False, repr=False)
     fate: ScriptFate = field(default_factory=ScriptFate, compare=False, repr=False)
     helpers: Helpers | None = field(default=None, compare=False, repr=False)
+    configured: Any = field(default=None, compare=False, repr=False)
 
     def create(self) -> Script:
         """A new instance, not yet loaded."""

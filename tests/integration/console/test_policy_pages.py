@@ -48,6 +48,22 @@ class Raising(SessionMonitor):
     def on_flush(self, flow):
         raise ValueError("always")
 """
+TALKING = """
+from tapline import Params, SessionMonitor
+
+
+class Talking(SessionMonitor):
+    \"\"\"Tells of flows that are large.\"\"\"
+
+    name = "talking"
+
+    class params(Params):
+        most_bytes: int = 1_000_000_000_000
+
+    def on_flush(self, flow):
+        if flow.delta_source_bytes > self.params.most_bytes:
+            self.alert("large_talk", flow, f"more than {self.params.most_bytes}")
+"""
 CHECK = """
 from tapline.checks import Gui, HostCheck
 from tapline.checks.gui import ThresholdInput
@@ -122,6 +138,7 @@ def desk(kafka: str, elasticsearch: str, browser: Browser, tmp_path_factory: pyt
     scripts.mkdir()
     (scripts / "raising.py").write_text(RAISING)
     (scripts / "loud_host.py").write_text(CHECK)
+    (scripts / "talking.py").write_text(TALKING)
     (folder / "policy.yaml").write_text(
         "pools: {clients: {members: [10.20.1.0/24]}}\nrules: {nightly: {metric: bytes_in, value: 1 TB, period: 1 h}}\n"
     )
@@ -251,6 +268,32 @@ def test_a_check_is_set_in_a_form_for_a_pool(desk: Desk) -> None:
         page.goto("/alerts")
         live(page)
         page.get_by_role("link", name="loud_host").wait_for()
+
+
+def test_the_parameters_of_a_script_are_set_in_a_form_while_it_runs(desk: Desk) -> None:
+    with desk.sitting("operator", mistakes=True) as page:
+        page.goto("/scripts/talking")
+        form = page.locator("#parameters")
+        form.get_by_label("Most bytes").fill("lots")
+        form.get_by_role("button", name="Set").click()
+        page.get_by_text("'lots' is no number").wait_for()
+        assert faults(page) == []
+        form.get_by_label("Most bytes").fill("3 MB")
+        form.get_by_role("button", name="Set").click()
+        page.get_by_text("talking: set").wait_for()
+        live(page)
+        reached(page)
+        page.locator("#own-effective", has_text="3000000").wait_for()
+        assert faults(page) == []
+        desk.minute(4_000_000)
+        wait_for(
+            lambda: any(each.type == "large_talk" for each in read_notifications(desk.kafka)),
+            "the script to tell of it",
+        )
+        page.locator("#parameters").get_by_role("button", name="Forget what is set").click()
+        page.get_by_text("talking: as its file and the configuration say").wait_for()
+        reached(page)
+        page.locator("#own-effective", has_text="1000000000000").wait_for()
 
 
 def test_scripts_in_trouble_show_file_and_line(desk: Desk) -> None:

@@ -37,6 +37,8 @@ ROLE_OF = {
     ("POST", "/configuration/import"): "administrator",
     ("POST", "/api/scripts/{switch}/enable"): "administrator",
     ("POST", "/api/scripts/{switch}/disable"): "administrator",
+    ("PUT", "/api/scripts/{name}/settings"): "operator",
+    ("DELETE", "/api/scripts/{name}/settings"): "operator",
     ("PUT", "/api/checks/{name}"): "operator",
     ("DELETE", "/api/checks/{name}"): "operator",
     ("PUT", "/api/rules"): "operator",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from console.data.flow_filter import FlowFilter
 from console.data.hosts import _searched
 from console.data.kibana import discover
+from console.data.shared_answers import KEPT_SECONDS, SharedAnswers
 from console.data.span import RANGES, Span, span_of
 from console.errors import Mistake
 from exporters.kibana.settings import KibanaSettings
@@ -205,3 +207,25 @@ def test_every_range_can_be_chosen(tmp_path: Path) -> None:
     client = Lab(tmp_path).client("viewer")
     for name in RANGES:
         assert f'<option value="{name}" selected>' in client.get(f"/?range={name}").text
+
+
+def test_what_takes_long_is_shown_as_it_was_and_says_so(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    now = [0.0]
+    lab.store._answers = SharedAnswers(10, lambda: now[0])
+
+    def slow(_what: str, question: dict[str, Any]) -> dict[str, Any]:
+        if "it" in question["aggs"]:
+            now[0] = max(now[0], 1.0)
+        return NOTHING
+
+    lab.store.answer = slow
+    client = lab.client("viewer")
+    first = client.get("/api/overview?range=24h").json()["period"]
+    now[0] += 6.0
+    assert client.get("/api/overview?range=24h").json()["period"] == first
+    page = client.get("/?range=24h").text
+    written = datetime.fromisoformat(first["asked"]).strftime("%Y-%m-%d %H:%M:%S UTC")
+    assert re.search(rf"as known at <time[^>]*>{written}", page)
+    now[0] += KEPT_SECONDS
+    assert client.get("/api/overview?range=24h").json()["period"]["asked"] > first["asked"]

@@ -195,3 +195,20 @@ def test_nobody_learns_which_paths_there_are(lab: Lab) -> None:
         assert client.get(path).status_code == 303
     assert client.get("/api/openapi.json").status_code == 401
     assert {"/login", "/setup", "/healthz", "/openid", "/openid/return"} == PUBLIC
+
+
+def test_a_link_says_nothing_in_the_name_of_the_console(lab: Lab) -> None:
+    """What was done is told on the page one is led to: only what this console has said, and to this session."""
+    client = lab.client("administrator")
+    given = {"name": "new", "role": "viewer", "password": PASSWORD}
+    link = client.post("/users", data=given).headers["location"]
+    assert "new can log in now" in client.get(link).text
+    assert "new can log in now" not in lab.client("administrator").get(link).text, "it was said to another session"
+    for made_up in (
+        "/users?said=call+555-0100",
+        "/users?said=call+555-0100&seal=",
+        "/users?said=call+555-0100&seal=%ff",
+        link.replace("said=new", "said=call+555-0100,+new"),
+    ):
+        assert "555-0100" not in client.get(made_up).text
+    assert "555-0100" not in lab.client().get("/login?said=call+555-0100").text

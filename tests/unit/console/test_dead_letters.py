@@ -61,7 +61,7 @@ def test_one_is_sent_again_and_no_second_time(tmp_path: Path, kafka: Kafka) -> N
     client = lab.client("operator")
     answer = client.post("/pipeline/dead-letters/retry", data={"letter": FAILED.id})
     assert answer.status_code == 303
-    assert "1%20dead%20letter%20sent%20again%3A%201%20of%20tapline.flow.v1" in answer.headers["location"]
+    assert "1+dead+letter+sent+again%3A+1+of+tapline.flow.v1" in answer.headers["location"]
     assert len(kafka.sent) == 1
     assert states()[FAILED.id] == "retried"
     again = client.post("/pipeline/dead-letters/retry", data={"letter": FAILED.id})

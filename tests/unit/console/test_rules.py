@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -44,7 +43,8 @@ def test_a_rule_is_made_in_a_form_and_read_back(tmp_path: Path, monkeypatch: pyt
     client = lab.client("operator")
     assert "There is no rule" in client.get("/rules").text
     answer = client.post("/rules/form", data=FORM | {"select.network": "192.0.2.0/24", "comment": "why"})
-    assert unquote(answer.headers["location"]) == "/rules?said=upload: set"
+    assert answer.headers["location"].startswith("/rules?said=upload%3A+set&seal=")
+    assert '<p class="note good" role="status">upload: set</p>' in client.get(answer.headers["location"]).text
     ((path, text),) = entries
     assert path == "rules/upload"
     assert json.loads(text) == {
@@ -292,3 +292,43 @@ def test_hostile_texts_of_the_policy_show_harmlessly(tmp_path: Path) -> None:
     sent = client.post("/configuration/difference", data={"text": f"rules: {{r: {{message: {json.dumps(HOSTILE)}}}}}"})
     assert sent.status_code == 200, sent.text
     assert "<img" not in sent.text.replace('<img src="/static/icon.svg"', "")
+
+
+def test_a_text_of_rules_does_not_undo_what_somebody_else_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+    entries = lab.written(monkeypatch)
+    client = lab.client("operator")
+    client.put("/api/rules", json={"text": "rules: {upload: {value: 1}, other: {value: 1}}"})
+    (marks,) = re.findall(r'name="marks" value="([^"]*)"', client.get("/rules/yaml").text)
+    form = {"text": YAML + "  other: {value: 1}\n", "action": "save", "marks": str(Markup(marks).unescape())}
+    lab.client("operator").put("/api/rules", json={"text": "rules: {upload: {value: 7}, other: {value: 1}}"})
+    before = len(entries)
+
+    answer = client.post("/rules/yaml", data=form)
+    assert answer.status_code == 409
+    assert len(entries) == before, "nothing is set"
+    page = text_of(answer)
+    assert "Somebody was faster" in page
+    assert re.search(r'"goes"><span class="sign">-</span> value: 7', page)
+    assert re.search(r'"comes"><span class="sign">\+</span> value: 1000000', page)
+    assert "rules/other" not in page, "what somebody has set to the same is no difference"
+    assert "value: 1 MB" in page, "what was written is still there"
+
+    (marks,) = re.findall(r'name="marks" value="([^"]*)"', answer.text)
+    again = client.post("/rules/yaml", data=form | {"marks": str(Markup(marks).unescape())})
+    assert again.status_code == 303, "who has seen the difference can set the text"
+    assert client.get("/api/rules/upload").json()["value"]["value"] == 1e6
+
+
+@pytest.mark.parametrize("marks", ["", "no JSON", "[1]", '{"upload": 1}'])
+def test_a_text_of_rules_without_marks_sets_only_new_ones(
+    marks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+    lab.written(monkeypatch)
+    client = lab.client("operator")
+    form = {"text": YAML, "action": "save", "marks": marks}
+    assert client.post("/rules/yaml", data=form).status_code == 303
+    assert client.post("/rules/yaml", data=form | {"text": "rules: {upload: {value: 9}}"}).status_code == 409
