@@ -1,21 +1,19 @@
-"""The page is followed word for word, by somebody in the folder that it speaks of."""
+"""The page is followed word for word on a clean machine, by somebody in the folder that it speaks of."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import time
 
 import pytest
 
+from tests.containers.machine import PAGE, installing
 from tests.containers.stack import Stack
-from tests.docs.pages import ROOT, Step, blocks, steps
-from tests.docs.test_commands import WITH_COMPOSE, Shell, looks_only
+from tests.docs.pages import Step, blocks, steps
+from tests.docs.test_commands import Shell, looks_only
 
 pytestmark = pytest.mark.containers
 
-PAGE = ROOT / "docs" / "how-to" / WITH_COMPOSE
-ELSEWHERE = {"docker compose build --quiet": "the images are built before, since nothing can be fetched from here"}
 SECONDS = 120.0
 
 
@@ -23,7 +21,8 @@ def follow(shell: Shell, step: Step) -> None:
     """Run a command until its output is as shown, which may take a while for one that only looks."""
     deadline = time.monotonic() + SECONDS
     while True:
-        output, code = shell.run(step.command)
+        # Compose gives containers what comes to the shell, and the next commands come so.
+        output, code = shell.run(f"{{ {step.command}\n}} < /dev/null")
         if not code and (not step.output or step.matches(output)):
             return
         looks = looks_only(step.command) or re.search(r" (ps|logs|list)( |$)", step.command)
@@ -33,11 +32,13 @@ def follow(shell: Shell, step: Step) -> None:
 
 
 def test_the_page_can_be_followed(stack: Stack) -> None:
-    shutil.copytree(ROOT / "scripts" / "samples", stack.folder / "scripts" / "samples")
-    shell = Shell(stack.folder, stack.environment)
+    # The machine is made by these.
+    installed = installing()
+    assert installed, "the page does not say how to install Docker"
+    shell = stack.shell()
     try:
         for step in (step for block in blocks(PAGE) if block.language == "console" for step in steps(block)):
-            if step.command in ELSEWHERE:
+            if step.command in installed:
                 continue
             follow(shell, step)
             if step.command == "cp .env.example .env":

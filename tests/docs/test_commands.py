@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,11 +47,16 @@ WITH_COMMANDS = [
 
 
 class Shell:
-    """A shell that is given one command after the other."""
+    """A shell that is given one command after the other.
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    It is in ``folder``, unless the command that starts it takes it elsewhere.
+    """
+
+    def __init__(
+        self, folder: Path, environment: dict[str, str], command: Sequence[str] = ("bash", "--noprofile", "--norc")
+    ) -> None:
         self._process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
