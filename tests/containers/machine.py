@@ -1,4 +1,4 @@
-"""A clean machine: a Debian 13 with no more than the page about Docker Compose tells to install, and its Docker engine.
+"""A clean machine: a Debian 13 with no more than the pages about Docker Compose tell to install, and its Docker engine.
 
 It is a folder with mounts of its own, not a virtual machine: the kernel is this one's, and so is the network, unless
 what is started in it is started in another. What its engine has built is kept, so that it is built once.
@@ -24,7 +24,7 @@ from tests.docs.pages import ROOT, blocks, steps
 from tests.docs.test_commands import WITH_COMPOSE
 from tests.waiting import wait_for
 
-PAGE: Final = ROOT / "docs" / "how-to" / WITH_COMPOSE
+PAGE, SECURED_PAGE = (ROOT / "docs" / "how-to" / name for name in WITH_COMPOSE)
 PROJECT: Final = "/root/tapline"
 """Where the machine has Tapline."""
 
@@ -52,9 +52,11 @@ exec cat
 
 
 def installing() -> list[str]:
-    """The commands by which the page has Docker installed."""
-    found = [step.command for block in blocks(PAGE) if block.language == "console" for step in steps(block)]
-    return [each for each in found if each.startswith("apt-get ")]
+    """The commands by which the pages have Docker, and what else they use, installed."""
+    shown = [block for page in (PAGE, SECURED_PAGE) for block in blocks(page) if block.language == "console"]
+    found = [step.command for block in shown for step in steps(block) if step.command.startswith("apt-get ")]
+    assert found, "the page does not say how to install Docker"
+    return found
 
 
 class Machine:

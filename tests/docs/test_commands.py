@@ -36,13 +36,13 @@ INSTEAD = {"make demo": "tapline demo"}
 WITH_HELM = "deploy-with-helm.md"
 """A page that needs a Kubernetes: tests/helm/test_cluster.py follows it."""
 
-WITH_COMPOSE = "deploy-with-docker-compose.md"
-"""A page that needs a Docker engine: tests/containers/test_page.py follows it."""
+WITH_COMPOSE = ("deploy-with-docker-compose.md", "secure-docker-compose.md")
+"""Pages that need a Docker engine: tests/containers follow them."""
 
 WITH_COMMANDS = [
     page
     for page in PAGES
-    if page.name not in {WITH_HELM, WITH_COMPOSE} and any(block.language == "console" for block in blocks(page))
+    if page.name not in {WITH_HELM, *WITH_COMPOSE} and any(block.language == "console" for block in blocks(page))
 ]
 
 
