@@ -13,7 +13,7 @@ cd secrets
 
 key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
 components=(setup capture collector workers exporter-elasticsearch exporter-recipients exporter-files
-            exporter-prometheus exporter-mirror console)
+            exporter-prometheus exporter-mirror console operator)
 
 # The key and the certificate of $1 in one file, for the names in $2.
 issue() {

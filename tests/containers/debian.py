@@ -51,6 +51,36 @@ def debian(suite: str, commands: Sequence[str] = ()) -> Path:
 
     The name of the folder follows from what it is made of.
     """
+    mirrors = _mirrors()
+    sources = "".join(f"deb {uri} {suite}{part} main\n" for part, uri in sorted(mirrors.items()))
+    authorities = sorted(AUTHORITIES.glob("*.crt"))
+    made_of = digest(sources, *commands, *(each.read_text(encoding="utf-8") for each in authorities))
+    name = f"{suite}-with-" if commands else f"{suite}-"
+    whole = kept_folder() / f"{name}{made_of[:16]}"
+    # What the commands find is kept too: they change more often.
+    bare = debian(suite) if commands else None
+    with exclusive(kept_folder() / f"{suite}.lock"):
+        if not whole.is_dir():
+            for former in kept_folder().glob(name + "?" * 16):
+                shutil.rmtree(former)
+            with tempfile.TemporaryDirectory(dir=kept_folder(), prefix="making-") as scratch:
+                root = Path(scratch, "root")
+                if bare is None:
+                    _bootstrap(root, suite, mirrors[""])
+                    (root / "etc/apt/sources.list").write_text(sources, encoding="utf-8")
+                    (root / AUTHORITIES.relative_to("/")).mkdir(parents=True, exist_ok=True)
+                    for each in authorities:
+                        shutil.copy(each, root / AUTHORITIES.relative_to("/"))
+                else:
+                    subprocess.run(["cp", "--archive", str(bare), str(root)], check=True)
+                for command in commands:
+                    _run_in(root, command)
+                root.rename(whole)
+    return whole
+
+
+def _mirrors() -> dict[str, str]:
+    """Where this machine has Debian from: the release's own packages (empty), its updates, its security updates."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"], capture_output=True, text=True, check=True
     ).stdout
@@ -60,29 +90,15 @@ def debian(suite: str, commands: Sequence[str] = ()) -> Path:
             mirrors[match[1]] = uri
     if "" not in mirrors:
         pytest.skip("apt knows no mirror of Debian from which a root could be made")
-    sources = "".join(f"deb {uri} {suite}{part} main\n" for part, uri in sorted(mirrors.items()))
-    authorities = sorted(AUTHORITIES.glob("*.crt"))
-    made_of = digest(sources, *commands, *(each.read_text(encoding="utf-8") for each in authorities))
-    kept = kept_folder()
-    whole = kept / f"{suite}-{made_of[:16]}"
-    with exclusive(kept / f"{suite}.lock"):
-        if not whole.is_dir():
-            for former in kept.glob(f"{suite}-*"):
-                shutil.rmtree(former)
-            with tempfile.TemporaryDirectory(dir=kept, prefix="making-") as name:
-                root = Path(name, "root")
-                command = ["debootstrap", "--variant=minbase", suite, str(root), mirrors[""]]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    pytest.skip(f"no root of Debian can be made here: {done.stdout.strip()[-300:]}")
-                (root / "etc/apt/sources.list").write_text(sources, encoding="utf-8")
-                (root / AUTHORITIES.relative_to("/")).mkdir(parents=True, exist_ok=True)
-                for each in authorities:
-                    shutil.copy(each, root / AUTHORITIES.relative_to("/"))
-                for each in commands:
-                    _run_in(root, each)
-                root.rename(whole)
-    return whole
+    return mirrors
+
+
+def _bootstrap(root: Path, suite: str, mirror: str) -> None:
+    command = ["debootstrap", "--variant=minbase", suite, str(root), mirror]
+    environment = {**os.environ, "PATH": _PATH}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        pytest.skip(f"no root of Debian can be made here: {done.stdout.strip()[-300:]}")
 
 
 def _run_in(root: Path, command: str) -> None:

@@ -28,6 +28,7 @@ BASE: Final = "tapline-tests/debian:12"
 KAFKA: Final = "tapline-tests/kafka"
 ELASTICSEARCH: Final = "tapline-tests/elasticsearch"
 KIBANA: Final = "tapline-tests/kibana"
+PROMETHEUS: Final = "tapline-tests/prometheus"
 TAPLINE: Final = "tapline"
 
 _CACHE_BYTES: Final = 6_000_000_000
@@ -82,6 +83,14 @@ import signal, sys; sys.path.insert(0, '/opt'); from stand_in import StandIn, ki
 exec('with kibana(StandIn(), address=(\\"0.0.0.0\\", 5601)): signal.sigwait([signal.SIGTERM])')"]
 """
 
+_PROMETHEUS: Final = f"""
+FROM {BASE}
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends prometheus wget
+RUN install -d -o nobody /prometheus
+USER nobody
+ENTRYPOINT ["/usr/bin/prometheus"]
+"""
+
 
 def build_base(client: docker.DockerClient) -> None:
     """A Debian like that of the official image, which knows this machine's mirrors and authorities."""
@@ -110,6 +119,7 @@ def build_others(client: docker.DockerClient) -> None:
         [java, elasticsearch],
         lambda folder: _write_elasticsearch(folder, java, elasticsearch),
     )
+    _build(client, PROMETHEUS, _PROMETHEUS, lambda _: None)
     _build(client, KIBANA, _KIBANA, lambda folder: shutil.copy(ROOT / "tests" / "kibana" / "stand_in.py", folder))
 
 

@@ -21,6 +21,7 @@ ENVIRONMENT: Final = {
     "KAFKA_IMAGE": images.KAFKA,
     "ELASTICSEARCH_IMAGE": images.ELASTICSEARCH,
     "KIBANA_IMAGE": images.KIBANA,
+    "PROMETHEUS_IMAGE": images.PROMETHEUS,
     "BASE_IMAGE": images.BASE,
     "BUILD_NETWORK": "host",
     "ELASTICSEARCH_HEAP": "512m",

@@ -27,7 +27,7 @@ OF_THE_BROKER = {"ca.pem", "broker.pem"}
 def secured(stack: Stack) -> Iterator[Stack]:
     """The stack as the page has it, until it says how to remove it; that is done in the end."""
     with Reader(stack, SECURED_PAGE) as reader:
-        reader.follow_before("docker compose down --volumes")
+        reader.follow_before("docker compose --profile '*' down --volumes")
         yield stack
         reader.follow_to_the_end()
     assert not stack.client.containers.list(all=True)
@@ -58,10 +58,10 @@ def test_the_demo_capture_arrives(secured: Stack) -> None:
 
 
 def test_a_user_comes_in_from_this_machine_and_a_stranger_does_not(secured: Stack) -> None:
-    known = settings(secured, "console")
+    known = settings(secured, "operator")
     _, found = connect(known)
     assert "tapline.notification.v1" in found.topics
-    with pytest.raises(TaplineError, match="does not accept the Kafka user console"):
+    with pytest.raises(TaplineError, match="does not accept the Kafka user operator"):
         connect(replace(known, password="guessed", password_file=""))
     with pytest.raises(TaplineError, match="PLAINTEXT"):
         connect(KafkaSettings())
