@@ -42,8 +42,13 @@ types: $(READY) ## types (mypy, strict)
 
 check: lint types test kill ## all of these
 
-audit: $(READY) ## bandit over the code, pip-audit over the locked packages (asks PyPI for its advisories)
+audit: $(READY) ## bandit over the code, checkov over the Dockerfile, pip-audit over the locked packages (asks PyPI)
 	$(BIN)/pytest -q tests/security
+	@test -x $(VENV)/checkov/bin/checkov || { $(PYTHON) -m venv $(VENV)/checkov; \
+	  $(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; }
+	@# That a base has no tag it says of BASE, which is an argument.
+	$(VENV)/checkov/bin/checkov --file Dockerfile --framework dockerfile --skip-download --skip-check CKV_DOCKER_7 \
+	  --compact --quiet
 	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit; \
 	  $(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
 	@$(VENV)/audit/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip --progress-spinner off || \

@@ -29,6 +29,29 @@ share.coordinator.state.topic.min.isr=$MINIMUM_IN_SYNC
 group.initial.rebalance.delay.ms=0
 PROPERTIES
 
+# compose/secured.yml: who comes has a password, or, as brokers and who administers them, a certificate. What stands
+# later holds.
+if [ -n "${SECURED:-}" ]; then
+  cat >> /tmp/server.properties <<PROPERTIES
+listeners=INSIDE://:9092,CONTROLLER://:9093,OUTSIDE://:9094,BROKERS://:9095
+advertised.listeners=INSIDE://$HOST:9092,OUTSIDE://$OUTSIDE,BROKERS://$HOST:9095
+inter.broker.listener.name=BROKERS
+listener.security.protocol.map=INSIDE:SASL_SSL,CONTROLLER:SSL,OUTSIDE:SASL_SSL,BROKERS:SSL
+listener.name.brokers.ssl.client.auth=required
+listener.name.controller.ssl.client.auth=required
+ssl.keystore.type=PEM
+ssl.keystore.location=/run/secrets/broker.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=/run/secrets/ca.pem
+ssl.principal.mapping.rules=RULE:^CN=([^,]+).*\$/\$1/
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.inside.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.outside.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:broker;User:admin
+PROPERTIES
+fi
+
 # Nothing of Kafka's own is written but to the volume.
 export LOG_DIR=/tmp/logs
 # All brokers of this compose file are of one cluster.

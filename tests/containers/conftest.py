@@ -1,4 +1,4 @@
-"""An engine with all images, and the stack at work in a network of its own: its usual ports are free there."""
+"""A machine whose engine has all images, in a network of its own: the stack's usual ports are free there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
-from tapline.services.cache import cache_folder, exclusive
-from tests.containers.engine import docker_engine, skip_without_programs
-from tests.containers.images import build_all
+from tapline.services.cache import exclusive
+from tests.containers.debian import kept_folder, skip_without_debootstrap
+from tests.containers.images import build_base, build_others, forget_unused
+from tests.containers.machine import Machine
 from tests.containers.stack import Stack, remove_all
 from tests.namespaces import own_network
 
@@ -19,24 +21,35 @@ _POOL = "base=10.214.0.0/16,size=24"
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """Everything built; nothing runs yet. At the end all containers and volumes are gone, the images stay."""
-    skip_without_programs()
-    kept = cache_folder() / "containers"
-    kept.mkdir(parents=True, exist_ok=True)
-    # Short, since paths of sockets may not be long; and one test run at a time has the engine's data.
-    with tempfile.TemporaryDirectory(prefix="tapline-test-") as name, exclusive(kept / "engine.lock"):
-        scratch = Path(name)
-        (building := scratch / "building").mkdir()
+def engine() -> Iterator[tuple[Machine, docker.DockerClient]]:
+    """A clean machine and its engine, everything built; nothing runs yet. The images stay for the next time."""
+    skip_without_debootstrap()
+    with (
+        # Short, since paths of sockets may not be long.
+        tempfile.TemporaryDirectory(prefix="tapline-test-") as name,
+        # One test run at a time has the engine's data.
+        exclusive(kept_folder() / "machine.lock"),
+        Machine(Path(name)) as machine,
+    ):
         # What builds reaches the registries; what runs reaches nobody.
-        with docker_engine(building, "--bridge", "none") as client:
+        with machine.engine("--bridge", "none") as client:
             # A run that was killed leaves containers behind, which the engine starts again.
             remove_all(client)
-            build_all(client)
-        (running := scratch / "running").mkdir()
-        (project := scratch / "project").mkdir()
-        with own_network(), docker_engine(running, "--bip", _BRIDGE, "--default-address-pool", _POOL) as client:
-            try:
-                yield Stack(project, client, running)
-            finally:
-                remove_all(client)
+            build_base(client)
+            ours = Stack(machine, client)
+            ours.write_environment()
+            ours.compose("build", "--quiet")
+            build_others(client)
+            forget_unused(client)
+        with own_network(), machine.engine("--bip", _BRIDGE, "--default-address-pool", _POOL) as client:
+            yield machine, client
+
+
+@pytest.fixture(scope="module")
+def stack(engine: tuple[Machine, docker.DockerClient]) -> Iterator[Stack]:
+    """A new copy of Tapline on the machine. At the end all containers and volumes are gone."""
+    machine, client = engine
+    try:
+        yield Stack(machine, client)
+    finally:
+        remove_all(client)

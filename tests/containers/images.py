@@ -2,6 +2,7 @@
 
 The engines are those that ``tapline up`` runs. They offer what docker-compose.yml uses of the images of Apache and
 Elastic: the same programs at the same places, the same user, the same volumes. Kibana is the tests' stand-in.
+Prometheus is Debian's.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import docker
-import pytest
 from docker.errors import BuildError, ImageNotFound
 
 from tapline.services.cache import install
 from tapline.services.elasticsearch import _DROPPED_OPTION
 from tapline.services.java import java_home
+from tests.containers.debian import debian
 from tests.docs.pages import ROOT
 from topics.partitions import digest
 
@@ -27,11 +28,14 @@ BASE: Final = "tapline-tests/debian:12"
 KAFKA: Final = "tapline-tests/kafka"
 ELASTICSEARCH: Final = "tapline-tests/elasticsearch"
 KIBANA: Final = "tapline-tests/kibana"
+PROMETHEUS: Final = "tapline-tests/prometheus"
 TAPLINE: Final = "tapline"
-CAPTURE: Final = "tapline-capture"
 
-_SUITES: Final = ("bookworm", "bookworm-updates", "bookworm-security")
-_CERTIFICATES: Final = Path("/usr/local/share/ca-certificates")
+_CACHE_BYTES: Final = 6_000_000_000
+"""How much of what builds leave behind is kept, for those to come."""
+
+_LEFT_OUT: Final = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
+"""What the official slim image of Debian leaves out as well."""
 
 _KAFKA_PROGRAM: Final = """#!/bin/bash
 # As Kafka's own script of this name; the artefacts have none.
@@ -67,84 +71,85 @@ USER elasticsearch
 ENTRYPOINT ["/usr/local/bin/start"]
 """
 _KIBANA: Final = f"""
-FROM {TAPLINE}
-USER 0
-RUN apt-get update -q && apt-get install -q -y --no-install-recommends curl
+FROM {TAPLINE} AS tapline
+FROM {BASE}
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends curl python3
+RUN useradd --uid 1000 --gid 0 kibana && install -d -o kibana /usr/share/kibana/data
+COPY --from=tapline /opt/tapline/lib/python3.11/site-packages/msgspec /opt/msgspec
 COPY stand_in.py /opt/stand_in.py
-RUN install -d -o 10001 /usr/share/kibana/data
-USER 10001
-HEALTHCHECK NONE
-CMD ["/opt/tapline/bin/python", "-c", "\\
+USER kibana
+CMD ["python3", "-c", "\\
 import signal, sys; sys.path.insert(0, '/opt'); from stand_in import StandIn, kibana; \\
 exec('with kibana(StandIn(), address=(\\"0.0.0.0\\", 5601)): signal.sigwait([signal.SIGTERM])')"]
 """
 
-
-def build_all(client: docker.DockerClient) -> None:
-    """Build what is missing, and our own images as the Dockerfile says now."""
-    _base(client)
-    ours = {"path": str(ROOT), "buildargs": {"BASE": BASE}}
-    _build(client, TAPLINE, target="tapline", **ours)
-    _build(client, CAPTURE, target="capture", **ours)
-    with tempfile.TemporaryDirectory(prefix="tapline-test-") as name:
-        folder = Path(name)
-        _kafka(client, folder / "kafka")
-        _elasticsearch(client, folder / "elasticsearch")
-        _kibana(client, folder / "kibana")
+_PROMETHEUS: Final = f"""
+FROM {BASE}
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends prometheus wget
+RUN install -d -o nobody /prometheus
+USER nobody
+ENTRYPOINT ["/usr/bin/prometheus"]
+"""
 
 
-def _base(client: docker.DockerClient) -> None:
+def build_base(client: docker.DockerClient) -> None:
     """A Debian like that of the official image, which knows this machine's mirrors and authorities."""
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"], capture_output=True, text=True, check=True
-    ).stdout
-    mirrors = {release: uri for uri, release in map(str.split, listed.splitlines()) if release in _SUITES}
-    if "bookworm" not in mirrors:
-        pytest.skip("apt knows no mirror of Debian 12 from which a base image could be made")
-    sources = "".join(f"deb {uri} {release} main\n" for release, uri in sorted(mirrors.items()))
-    authorities = sorted(_CERTIFICATES.glob("*.crt"))
-    made_of = digest(sources, *(each.read_text(encoding="utf-8") for each in authorities))
-    try:
-        if client.images.get(BASE).labels.get("made-of") == made_of:
-            return
-    except ImageNotFound:
-        pass
+    root = debian("bookworm")
+    if _is_made_of(client, BASE, root.name):
+        return
     with tempfile.TemporaryDirectory(prefix="tapline-test-") as name:
-        root, archive = Path(name, "root"), Path(name, "root.tar")
-        command = ["debootstrap", "--variant=minbase", "bookworm", str(root), mirrors["bookworm"]]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"no base image can be made here: {done.stdout.strip()[-300:]}")
-        (root / "etc/apt/sources.list").write_text(sources, encoding="utf-8")
-        (root / _CERTIFICATES.relative_to("/")).mkdir(parents=True, exist_ok=True)
-        for each in authorities:
-            shutil.copy(each, root / _CERTIFICATES.relative_to("/"))
-        # What the official slim image leaves out as well.
-        left_out = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
-        for each in left_out:
-            shutil.rmtree(root / each)
-        subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True)
+        archive = Path(name, "root.tar")
+        without = [f"--exclude=./{each}/*" for each in _LEFT_OUT]
+        subprocess.run(["tar", "-C", str(root), *without, "-cf", str(archive), "."], check=True)
         repository, tag = BASE.split(":")
         client.api.import_image_from_file(
-            str(archive), repository=repository, tag=tag, changes=[f"LABEL made-of={made_of}", "CMD bash"]
+            str(archive), repository=repository, tag=tag, changes=[f"LABEL made-of={root.name}", "CMD bash"]
         )
 
 
-def _kafka(client: docker.DockerClient, folder: Path) -> None:
-    shutil.copytree(java_home(None), folder / "java", symlinks=True)
-    shutil.copytree(install("kafka", print), folder / "libs")
+def build_others(client: docker.DockerClient) -> None:
+    """Build the images of others as far as they are missing; ours and their base are there."""
+    java = java_home(None)
+    kafka, elasticsearch = install("kafka", print), install("elasticsearch", print)
+    _build_once(client, KAFKA, _KAFKA, [java, kafka], lambda folder: _write_kafka(folder, java, kafka))
+    _build_once(
+        client,
+        ELASTICSEARCH,
+        _ELASTICSEARCH,
+        [java, elasticsearch],
+        lambda folder: _write_elasticsearch(folder, java, elasticsearch),
+    )
+    _build(client, PROMETHEUS, _PROMETHEUS, lambda _: None)
+    _build(client, KIBANA, _KIBANA, lambda folder: shutil.copy(ROOT / "tests" / "kibana" / "stand_in.py", folder))
+
+
+def forget_unused(client: docker.DockerClient) -> None:
+    """Drop what former images and builds have left, as far as none of today's is made of it."""
+    client.images.prune()
+    client.api.prune_builds(keep_storage=_CACHE_BYTES)
+
+
+def _is_made_of(client: docker.DockerClient, tag: str, made_of: str) -> bool:
+    try:
+        return bool(client.images.get(tag).labels.get("made-of") == made_of)
+    except ImageNotFound:
+        return False
+
+
+def _write_kafka(folder: Path, java: Path, libraries: Path) -> None:
+    shutil.copytree(java, folder / "java", symlinks=True)
+    shutil.copytree(libraries, folder / "libs")
     (folder / "bin").mkdir()
     for program, name in (
         ("kafka-storage.sh", "kafka.tools.StorageTool"),
         ("kafka-server-start.sh", "kafka.Kafka"),
     ):
         _program(folder / "bin" / program, _KAFKA_PROGRAM.format(name=name))
-    _described(client, KAFKA, folder, _KAFKA)
 
 
-def _elasticsearch(client: docker.DockerClient, folder: Path) -> None:
-    shutil.copytree(java_home(None), folder / "java", symlinks=True)
-    (home,) = install("elasticsearch", print).glob("elasticsearch-*")
+def _write_elasticsearch(folder: Path, java: Path, unpacked: Path) -> None:
+    shutil.copytree(java, folder / "java", symlinks=True)
+    (home,) = unpacked.glob("elasticsearch-*")
     shutil.copytree(home, folder / "home")
     options = folder / "home" / "config" / "jvm.options"
     kept = [line for line in options.read_text(encoding="utf-8").splitlines() if not _DROPPED_OPTION.search(line)]
@@ -152,13 +157,6 @@ def _elasticsearch(client: docker.DockerClient, folder: Path) -> None:
     for program in (folder / "home" / "bin").iterdir():
         program.chmod(0o755)
     _program(folder / "start", _ELASTICSEARCH_START)
-    _described(client, ELASTICSEARCH, folder, _ELASTICSEARCH)
-
-
-def _kibana(client: docker.DockerClient, folder: Path) -> None:
-    folder.mkdir()
-    shutil.copy(ROOT / "tests" / "kibana" / "stand_in.py", folder)
-    _described(client, KIBANA, folder, _KIBANA)
 
 
 def _program(path: Path, text: str) -> None:
@@ -166,14 +164,22 @@ def _program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _described(client: docker.DockerClient, tag: str, folder: Path, dockerfile: str) -> None:
-    (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
-    _build(client, tag, path=str(folder))
+def _build_once(
+    client: docker.DockerClient, tag: str, dockerfile: str, parts: list[Path], write: Callable[[Path], object]
+) -> None:
+    """Build what is large to send, unless it is there, of these parts: their names tell what is in them."""
+    made_of = digest(debian("bookworm").name, *(str(part) for part in parts), Path(__file__).read_text("utf-8"))
+    if not _is_made_of(client, tag, made_of):
+        _build(client, tag, f"{dockerfile}LABEL made-of={made_of}\n", write)
 
 
-def _build(client: docker.DockerClient, tag: str, **described: str | Mapping[str, str]) -> None:
-    try:
-        client.images.build(tag=tag, network_mode="host", rm=True, forcerm=True, **described)
-    except BuildError as error:
-        said = "".join(str(line.get("stream", line.get("error", ""))) for line in error.build_log)
-        raise AssertionError(f"{tag} cannot be built:\n{said[-3000:]}") from error
+def _build(client: docker.DockerClient, tag: str, dockerfile: str, write: Callable[[Path], object]) -> None:
+    with tempfile.TemporaryDirectory(prefix="tapline-test-") as name:
+        folder = Path(name)
+        write(folder)
+        (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+        try:
+            client.images.build(tag=tag, path=name, network_mode="host", rm=True, forcerm=True)
+        except BuildError as error:
+            said = "".join(str(line.get("stream", line.get("error", ""))) for line in error.build_log)
+            raise AssertionError(f"{tag} cannot be built:\n{said[-3000:]}") from error

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import docker
@@ -16,15 +14,16 @@ from docker.models.containers import Container
 from exporters.elasticsearch.settings import ElasticsearchSettings
 from tapline.commands.holdings import Holdings
 from tests.containers import images
-from tests.containers.engine import socket_of
-from tests.containers.programs import compose_plugins
-from tests.docs.pages import ROOT
+from tests.containers.machine import PROJECT, Machine
+from tests.docs.test_commands import Shell
 
 ENVIRONMENT: Final = {
     "KAFKA_IMAGE": images.KAFKA,
     "ELASTICSEARCH_IMAGE": images.ELASTICSEARCH,
     "KIBANA_IMAGE": images.KIBANA,
+    "PROMETHEUS_IMAGE": images.PROMETHEUS,
     "BASE_IMAGE": images.BASE,
+    "BUILD_NETWORK": "host",
     "ELASTICSEARCH_HEAP": "512m",
     "CAPTURE_ENGINE": "tshark",
 }
@@ -32,24 +31,12 @@ ENVIRONMENT: Final = {
 
 
 class Stack:
-    """A folder with docker-compose.yml and what belongs to it, and the engine that runs it."""
+    """A machine's folder with Tapline, and the engine that runs it; the folder is made anew."""
 
-    def __init__(self, folder: Path, client: docker.DockerClient, engine_folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, machine: Machine, client: docker.DockerClient) -> None:
+        self.folder = machine.put_project()
         self.client = client
-        for name in ("docker-compose.yml", ".env.example"):
-            shutil.copy(ROOT / name, folder)
-        shutil.copytree(ROOT / "compose", folder / "compose")
-        home = engine_folder / "home"
-        (home / "cli-plugins").mkdir(parents=True)
-        (home / "cli-plugins" / "docker-compose").symlink_to(compose_plugins() / "docker-compose")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "TAPLINE_"))}
-        self.environment = kept | {
-            "DOCKER_HOST": socket_of(engine_folder),
-            "DOCKER_CONFIG": str(home),
-            "COMPOSE_ANSI": "never",
-            "COMPOSE_PROGRESS": "plain",
-        }
+        self._machine = machine
 
     def write_environment(self, **knobs: str) -> None:
         """Write the ``.env``: the example, and what differs."""
@@ -57,14 +44,27 @@ class Stack:
         example = (self.folder / ".env.example").read_text(encoding="utf-8")
         (self.folder / ".env").write_text("\n".join([example, *lines]) + "\n", encoding="utf-8")
 
+    def shell(self) -> Shell:
+        """Somebody's shell on the machine, where Tapline is."""
+        inside = self._machine.command("env", f"--chdir={PROJECT}", "bash", "--noprofile", "--norc")
+        return Shell(self.folder, dict(os.environ), inside)
+
     def compose(self, *arguments: str) -> str:
         """What `docker compose` says; it has to succeed."""
-        command = ["docker", "compose", *arguments]
+        command = ["docker", "compose", "--ansi", "never", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            self._machine.command("env", f"--chdir={PROJECT}", *command), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def start(self, *arguments: str) -> None:
+        """Have all of it run and be well; what the containers say is told when it is not."""
+        try:
+            self.compose("up", "--detach", "--wait", *arguments)
+        except AssertionError as error:
+            said = "\n".join(f"== {name}\n{log}" for name, log in self.logs().items())
+            raise AssertionError(f"{error}\n{said}") from error
 
     def containers(self, service: str) -> list[Container]:
         """The containers of a service, also those that do not run."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Callable
+from http import HTTPStatus
 from itertools import count
+from typing import Any
 
+import msgspec
 import pytest
+import yaml
 from docker.models.containers import Container
 
 from tests.containers.demo import COMPLETE, arrived, capture_at, stream_of
@@ -29,12 +35,8 @@ HOURS = count()
 @pytest.fixture(scope="module")
 def running(stack: Stack) -> Stack:
     """The stack with two workers, all well."""
-    stack.write_environment(CAPTURE_NEWEST_SECONDS="1")
-    try:
-        stack.compose("up", "--detach", "--wait", "--scale", "workers=2")
-    except AssertionError as error:
-        said = "\n".join(f"== {name}\n{log}" for name, log in stack.logs().items())
-        raise AssertionError(f"{error}\n{said}") from error
+    stack.write_environment(CAPTURE_NEWEST_SECONDS="1", GRAFANA_PASSWORD="not-used-here")
+    stack.start("--scale", "workers=2")
     return stack
 
 
@@ -85,6 +87,45 @@ def test_ports_are_on_loopback(running: Stack) -> None:
         for port in ports or ()
     }
     assert published == {"127.0.0.1"}
+
+
+def test_prometheus_asks_every_component_and_has_the_rules(running: Stack) -> None:
+    watched = ("-f", "docker-compose.yml", "-f", "compose/watched.yml", "--profile", "console")
+    running.compose(*watched, "up", "--detach", "--wait", "--no-recreate", "--no-deps", "prometheus", "console")
+    try:
+        components = Counter(
+            {"capture": 1, "workers": 2, "worker-process": 2, "exporter-elasticsearch": 1, "console": 1}
+        )
+
+        def all_up() -> bool:
+            targets = asked("targets")["activeTargets"]
+            assert {target["lastError"] for target in targets} <= {""}
+            up = Counter(target["labels"]["component"] for target in targets if target["health"] == "up")
+            assert up == components
+            return True
+
+        wait_for(all_up, "Prometheus to have asked all", seconds=120, every=1)
+        (group,) = asked("rules")["groups"]
+        kept = yaml.safe_load((running.folder / "deploy" / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))
+        assert [rule["name"] for rule in group["rules"]] == [rule["alert"] for rule in kept["groups"][0]["rules"]]
+        wait_for(
+            lambda: all(rule["health"] == "ok" for rule in asked("rules")["groups"][0]["rules"]),
+            "the rules",
+            seconds=60,
+            every=1,
+        )
+        assert "token" in running.compose(*watched, "logs", "console")
+        with urllib.request.urlopen("http://127.0.0.1:8470/", timeout=30) as answer:
+            assert answer.status == HTTPStatus.OK
+            assert 'type="password"' in answer.read().decode()
+    finally:
+        running.compose(*watched, "rm", "--stop", "--force", "prometheus", "console")
+
+
+def asked(path: str) -> Any:
+    """What Prometheus answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:9090/api/v1/{path}", timeout=30) as answer:
+        return msgspec.json.decode(answer.read())["data"]
 
 
 def test_nothing_builds_in_an_image_and_none_is_too_large(stack: Stack) -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,22 +36,27 @@ INSTEAD = {"make demo": "tapline demo"}
 WITH_HELM = "deploy-with-helm.md"
 """A page that needs a Kubernetes: tests/helm/test_cluster.py follows it."""
 
-WITH_COMPOSE = "deploy-with-docker-compose.md"
-"""A page that needs a Docker engine: tests/containers/test_page.py follows it."""
+WITH_COMPOSE = ("deploy-with-docker-compose.md", "secure-docker-compose.md")
+"""Pages that need a Docker engine: tests/containers follow them."""
 
 WITH_COMMANDS = [
     page
     for page in PAGES
-    if page.name not in {WITH_HELM, WITH_COMPOSE} and any(block.language == "console" for block in blocks(page))
+    if page.name not in {WITH_HELM, *WITH_COMPOSE} and any(block.language == "console" for block in blocks(page))
 ]
 
 
 class Shell:
-    """A shell that is given one command after the other."""
+    """A shell that is given one command after the other.
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    It is in ``folder``, unless the command that starts it takes it elsewhere.
+    """
+
+    def __init__(
+        self, folder: Path, environment: dict[str, str], command: Sequence[str] = ("bash", "--noprofile", "--norc")
+    ) -> None:
         self._process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from console.settings import ConsoleSettings, OpenIdSettings
+
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "docker-compose.yml"
 OVERLAYS = sorted((ROOT / "compose").glob("*.yml"))
@@ -21,6 +23,8 @@ class Loader(yaml.SafeLoader):
 
 
 def replaced(loader: Loader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
     assert isinstance(node, yaml.SequenceNode)
     return loader.construct_sequence(node, deep=True)
 
@@ -91,5 +95,44 @@ def test_every_port_is_on_loopback_unless_asked(path: Path) -> None:
 
 def test_no_password_has_a_default() -> None:
     for path in (BASE, *OVERLAYS):
-        secrets = {name: default for name, default in knobs(path).items() if "PASSWORD" in name}
+        secrets = {name: default for name, default in knobs(path).items() if "PASSWORD" in name or "SECRET" in name}
         assert not any(secrets.values())
+
+
+def test_every_setting_of_the_console_can_be_given() -> None:
+    given = services(BASE)["console"]["environment"]
+    kept = {"metrics_port", "timeout"}
+    settings = {name for name in ConsoleSettings.__struct_fields__ if name not in kept | {"openid"}}
+    settings |= {f"openid__{name}" for name in OpenIdSettings.__struct_fields__}
+    assert {f"TAPLINE_CONSOLE__{name.upper()}" for name in settings} <= given.keys()
+
+
+def test_each_component_has_a_user_of_its_own_where_kafka_is_secured() -> None:
+    secured = services(ROOT / "compose" / "secured.yml")
+    ours = {name for name in services(BASE) if name not in OTHERS}
+    assert ours <= secured.keys()
+    for name in ours:
+        assert secured[name]["environment"]["TAPLINE_KAFKA__USERNAME"] == name
+        assert {"source": f"{name}.password", "target": "password"} in secured[name]["secrets"]
+        assert f"{name}.password" in secured["users"]["secrets"]
+        assert f"=User:{name} " in f"{secured['users']['command'][-1]} ".replace("\n", " ")
+
+
+def test_grafana_is_given_the_prometheus_and_the_dashboard_that_there_are() -> None:
+    mounted = dict(
+        volume.split(":")[1::-1] for volume in services(ROOT / "compose" / "watched.yml")["grafana"]["volumes"]
+    )
+    provisioning = Path("/etc/grafana/provisioning")
+    (source,) = read(mounted[str(provisioning / "datasources" / "tapline.yml")])["datasources"]
+    assert (source["type"], source["access"], source["url"]) == ("prometheus", "proxy", "http://prometheus:9090")
+    (provider,) = read(mounted[str(provisioning / "dashboards" / "tapline.yml")])["providers"]
+    assert provider["type"] == "file"
+    dashboard = read(mounted[str(Path(provider["options"]["path"]) / "tapline.json")])
+    (variable,) = dashboard["templating"]["list"]
+    assert (variable["type"], variable["query"]) == ("datasource", source["type"])
+    assert dashboard["panels"]
+
+
+def read(name: str) -> Any:
+    """A file of the repository, as YAML, of which JSON is a part."""
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
