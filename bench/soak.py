@@ -134,8 +134,11 @@ class Capture:
         own = psutil.Process(self._process.pid)
         for process in (own, *own.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                name = "tapline" if process == own else Path(process.cmdline()[0]).name
-                held[name] += process.memory_info().rss
+                # One that has just ended has no command any more.
+                command = process.cmdline()
+                if command:
+                    name = "tapline" if process == own else Path(command[0]).name
+                    held[name] += process.memory_info().rss
         for name, amount in held.items():
             self.readings[name].append((at, amount))
 
