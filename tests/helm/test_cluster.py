@@ -7,12 +7,14 @@ commands do is in test_pods.py.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.docs.pages import ROOT, blocks, own_file, steps
 from tests.docs.test_commands import WITH_HELM, Shell
@@ -169,6 +171,23 @@ def test_everything_that_can_be_on_at_once(cluster: Cluster) -> None:
     release.helm("uninstall", "--wait", "--timeout", f"{SECONDS:.0f}s")
     left = {"ConfigMap/more-scripts", "PersistentVolumeClaim/export", "PersistentVolumeClaim/state-tapline-console-0"}
     wait_for(lambda: cluster.namespaced("all") == left, f"only {left}", seconds=SECONDS, every=0.5)
+
+
+def test_a_newer_chart_takes_over_a_release_of_one_that_knew_less(cluster: Cluster, tmp_path: Path) -> None:
+    """By the way of going on that the page names: the values given stay, the defaults are the newer chart's."""
+    older = tmp_path / "older"
+    shutil.copytree(CHART, older)
+    (older / "templates" / "monitoring.yaml").unlink()
+    values = yaml.safe_load((older / "values.yaml").read_text(encoding="utf-8"))
+    del values["monitoring"]
+    (older / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    release = Release(cluster, "newer")
+    release.helm("install", str(older), "--values", str(example("minimal")), "--set", "workers.replicas=3", "--wait")
+    watched = ["--set", "monitoring.dashboard.enabled=true"]
+    release.helm("upgrade", str(CHART), "--reset-then-reuse-values", *watched, "--wait")
+    assert len(release.pods("workers")) == 3
+    assert "tapline.json" in release.get("configmap", "tapline-dashboard")["data"]
+    release.helm("uninstall", "--wait", "--timeout", f"{SECONDS:.0f}s")
 
 
 def test_packets_need_a_namespace_that_allows_them(cluster: Cluster) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from console.security.openid import OpenId
 from console.settings import OpenIdSettings
 from tapline.configuration import load
-from tests.helm.chart import Manifest, configuration, example, manifests, named, rendered
+from tests.helm.chart import CHART, Manifest, configuration, example, manifests, named, rendered
 
 MINIMAL = yaml.safe_load(example("minimal").read_text(encoding="utf-8"))
 ISSUER = "https://login.example.org/realms/net"
@@ -72,6 +74,14 @@ def test_the_client_s_secret_comes_from_a_secret_and_stands_nowhere_else() -> No
     assert text.count("of-the-provider") == sum(
         "of-the-provider" in each["stringData"].values() for each in manifests(made) if each["kind"] == "Secret"
     )
+
+
+def test_every_setting_of_a_provider_is_a_value_of_the_chart() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["console"]["openid"]
+    settings = {field.name for field in msgspec.structs.fields(OpenIdSettings)}
+    in_values = {re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower() for name in values}
+    # The secret itself is in no value: what names it is.
+    assert in_values - {"secret", "secret_key"} == settings - {"client_secret"}
 
 
 def test_a_public_client_needs_no_secret(tmp_path: Path) -> None:
