@@ -69,7 +69,11 @@ def test_a_sample_tells_what_adding_up_all_does(store: Store, monkeypatch: pytes
     exact = counters.largest(store, "Hosts", span(), 20)
     assert not exact.sampled
     assert exact.keys[0].key == BURST
-    assert (exact.keys[1].bytes, exact.keys[1].packets, exact.keys[1].flows) == (1_000_000 * WINDOWS, 2 * WINDOWS, WINDOWS)
+    assert (exact.keys[1].bytes, exact.keys[1].packets, exact.keys[1].flows) == (
+        1_000_000 * WINDOWS,
+        2 * WINDOWS,
+        WINDOWS,
+    )
 
     monkeypatch.setattr(counters, "MOST_EXACT", WINDOWS * HOSTS // 2)
     monkeypatch.setattr(counters, "_SAMPLED", WINDOWS * HOSTS // 2)
