@@ -37,6 +37,9 @@ class HostList(Answer):
     period: Period
     hosts: list[Host]
     most: int = Field(description="At most so many are told.")
+    sampled: bool = Field(
+        description="A sample told which are the largest; what is told of each is exact, the last may be others."
+    )
 
 
 class Peer(Answer):
@@ -68,7 +71,7 @@ def host_list(store: Store, span: Span, search: str = "") -> HostList:
 
 def _host_list(store: Store, span: Span, also: tuple[dict[str, Any], ...]) -> HostList:
     period = Period.of(span)
-    found = counters.largest(store, "Hosts", span, MOST, also=also)
+    found, sampled = counters.largest(store, "Hosts", span, MOST, also)
     scores = counters.highest(store, "Scores", span, "score", [each.key for each in found])
     hosts = [
         Host(
@@ -80,7 +83,7 @@ def _host_list(store: Store, span: Span, also: tuple[dict[str, Any], ...]) -> Ho
         )
         for each in found
     ]
-    return HostList(period=period, hosts=hosts, most=MOST)
+    return HostList(period=period, hosts=hosts, most=MOST, sampled=sampled)
 
 
 def address_of(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from console.data import counters
 from console.data.hosts import Host
 from console.data.model import Answer, Period, Ranked, Series
@@ -21,6 +23,9 @@ class Overview(Answer):
     flows: int
     throughput: Series
     hosts: list[Ranked]
+    sampled: bool = Field(
+        description="A sample told which hosts are the largest; what is told of each is exact, the last may be others."
+    )
     applications: list[Ranked]
     scores: list[Host]
     conservation: Conservation
@@ -48,8 +53,9 @@ def _overview(store: Store, span: Span) -> Overview:
         packets=whole["packets"],
         flows=whole["new_flows"],
         throughput=throughput.result(),
-        hosts=hosts.result(),
-        applications=applications.result(),
+        hosts=hosts.result().keys,
+        sampled=hosts.result().sampled,
+        applications=applications.result().keys,
         scores=[Host(address=key, bytes=0, packets=0, flows=0, score=score) for key, score in scored.result()],
         conservation=arrived.result(),
         dead_letters=letters.result(),

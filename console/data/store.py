@@ -67,6 +67,20 @@ class Store:
         found: list[dict[str, Any]] = answer.get("aggregations", {}).get("it", {}).get("buckets", [])
         return found
 
+    def count(self, kind: str, query: dict[str, Any]) -> int:
+        """How many documents fit a query."""
+        answer = self.search(kind, size=0, track_total_hits=True, query=query)
+        return int(answer["hits"].get("total", {}).get("value", 0))
+
+    def sampled_buckets(
+        self, kind: str, query: dict[str, Any], aggregation: dict[str, Any], share: float
+    ) -> list[dict[str, Any]]:
+        """The buckets of one aggregation over a share of what fits a query, the same share each time."""
+        sample = {"random_sampler": {"probability": share, "seed": 1}, "aggs": {"it": aggregation}}
+        answer = self.search(kind, size=0, track_total_hits=False, query=query, aggs={"sample": sample})
+        found: list[dict[str, Any]] = answer.get("aggregations", {}).get("sample", {}).get("it", {}).get("buckets", [])
+        return found
+
     def shared(self, question: Hashable, ask: Callable[[], T]) -> T:
         """An answer that others may have been given before, as :class:`SharedAnswers` has it.
 

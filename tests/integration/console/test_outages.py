@@ -103,6 +103,8 @@ def test_an_engine_that_is_away_is_told_and_comes_back(desk: Desk) -> None:
 
     desk.elasticsearch.stop()
     for path in ("/", "/flows", "/hosts", "/resources", "/pipeline"):
+        # What was known a moment ago is still shown for that long.
+        wait_for(lambda path=path: desk.page(path)[0] == 503, f"{path} to say so", seconds=PATIENCE_SECONDS)
         status, text = desk.page(path)
         assert status == 503, path
         assert "Elasticsearch cannot be reached" in text

@@ -17,9 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from console.data.counters import MOST_EXACT
 from console.data.flow_filter import FlowFilter
 from console.data.hosts import _searched
 from console.data.kibana import discover
+from console.data.pipeline import Conservation
 from console.data.shared_answers import KEPT_SECONDS, SharedAnswers
 from console.data.span import RANGES, Span, span_of
 from console.errors import Mistake
@@ -215,7 +217,7 @@ def test_what_takes_long_is_shown_as_it_was_and_says_so(tmp_path: Path) -> None:
     lab.store._answers = SharedAnswers(10, lambda: now[0])
 
     def slow(_what: str, question: dict[str, Any]) -> dict[str, Any]:
-        if "it" in question["aggs"]:
+        if "it" in question.get("aggs", {}):
             now[0] = max(now[0], 1.0)
         return NOTHING
 
@@ -229,3 +231,26 @@ def test_what_takes_long_is_shown_as_it_was_and_says_so(tmp_path: Path) -> None:
     assert re.search(rf"as known at <time[^>]*>{written}", page)
     now[0] += KEPT_SECONDS
     assert client.get("/api/overview?range=24h").json()["period"]["asked"] > first["asked"]
+
+
+def test_a_page_says_when_a_sample_chose_what_is_on_it(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+
+    def answer(_what: str, question: dict[str, Any]) -> dict[str, Any]:
+        hits = {"hits": [], "total": {"value": counted, "relation": "eq"}}
+        over_time = "date_histogram" in question.get("aggs", {}).get("it", {})
+        return {"hits": hits, "aggregations": {"it": {"buckets": [] if over_time else [bucket("192.0.2.1")]}}}
+
+    lab.store.answer = answer
+    client = lab.client("viewer")
+    for counted, span in ((MOST_EXACT, "6h"), (MOST_EXACT + 1, "24h")):
+        sampled = counted > MOST_EXACT
+        for path in ("/api/hosts", "/api/overview"):
+            assert client.get(f"{path}?range={span}").json()["sampled"] is sampled
+        for path in ("/hosts", "/"):
+            assert ("a sample says which hosts are the largest" in client.get(f"{path}?range={span}").text) is sampled
+
+
+def bucket(key: str) -> dict[str, Any]:
+    meters = ("bytes", "packets", "flows", "most", *Conservation.model_fields, "new_flows")
+    return {"key": key, "doc_count": 1} | {meter: {"value": 1} for meter in meters}
