@@ -39,7 +39,8 @@ _LEFT_OUT: Final = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/
 
 _KAFKA_PROGRAM: Final = """#!/bin/bash
 # As Kafka's own script of this name; the artefacts have none.
-exec /opt/java/bin/java -XX:TieredStopAtLevel=1 $KAFKA_HEAP_OPTS -Djava.io.tmpdir=/tmp -cp '/opt/kafka/libs/*' {name} "$@"
+export JDK_JAVA_OPTIONS='-XX:TieredStopAtLevel=1 -Djava.io.tmpdir=/tmp'
+exec /opt/java/bin/java $KAFKA_HEAP_OPTS -cp '/opt/kafka/libs/*' {name} "$@"
 """
 _KAFKA: Final = f"""
 FROM {BASE}
