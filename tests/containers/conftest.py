@@ -12,7 +12,8 @@ import pytest
 from tapline.services.cache import exclusive
 from tests.containers.debian import kept_folder, skip_without_debootstrap
 from tests.containers.images import build_base, build_others, forget_unused
-from tests.containers.machine import Machine
+from tests.containers.machine import SECURED_PAGE, Machine
+from tests.containers.reader import Reader
 from tests.containers.stack import Stack, remove_all
 from tests.namespaces import own_network
 
@@ -51,5 +52,26 @@ def stack(engine: tuple[Machine, docker.DockerClient]) -> Iterator[Stack]:
     machine, client = engine
     try:
         yield Stack(machine, client)
+    finally:
+        remove_all(client)
+
+
+@pytest.fixture(scope="session")
+def running(engine: tuple[Machine, docker.DockerClient]) -> Iterator[Stack]:
+    """The stack with a secured Kafka, as its page has it, and two workers; at the end it is removed as the page says.
+
+    It is for the modules after that which follows the other page: they share it, since it takes long to start.
+    """
+    machine, client = engine
+    try:
+        made = Stack(machine, client)
+        knobs = {"CAPTURE_NEWEST_SECONDS": "1", "GRAFANA_PASSWORD": "nobody-logs-in"}
+        with Reader(made, SECURED_PAGE, **knobs) as reader:
+            reader.follow_before("docker compose --profile '*' down --volumes")
+            made.start("--scale", "workers=2")
+            yield made
+            reader.follow_to_the_end()
+        assert not client.containers.list(all=True)
+        assert not client.volumes.list()
     finally:
         remove_all(client)

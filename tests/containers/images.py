@@ -39,7 +39,8 @@ _LEFT_OUT: Final = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/
 
 _KAFKA_PROGRAM: Final = """#!/bin/bash
 # As Kafka's own script of this name; the artefacts have none.
-exec /opt/java/bin/java $KAFKA_HEAP_OPTS -Djava.io.tmpdir=/tmp -cp '/opt/kafka/libs/*' {name} "$@"
+export JDK_JAVA_OPTIONS='-XX:TieredStopAtLevel=1 -Djava.io.tmpdir=/tmp'
+exec /opt/java/bin/java $KAFKA_HEAP_OPTS -cp '/opt/kafka/libs/*' {name} "$@"
 """
 _KAFKA: Final = f"""
 FROM {BASE}
@@ -153,7 +154,8 @@ def _write_elasticsearch(folder: Path, java: Path, unpacked: Path) -> None:
     shutil.copytree(home, folder / "home")
     options = folder / "home" / "config" / "jvm.options"
     kept = [line for line in options.read_text(encoding="utf-8").splitlines() if not _DROPPED_OPTION.search(line)]
-    options.write_text("\n".join([*kept, "-XX:-AlwaysPreTouch"]) + "\n", encoding="utf-8")
+    # Neither runs for long: what starts soon is worth more than what compiles well.
+    options.write_text("\n".join([*kept, "-XX:-AlwaysPreTouch", "-XX:TieredStopAtLevel=1"]) + "\n", encoding="utf-8")
     for program in (folder / "home" / "bin").iterdir():
         program.chmod(0o755)
     _program(folder / "start", _ELASTICSEARCH_START)

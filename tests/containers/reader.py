@@ -20,11 +20,15 @@ _SECONDS: Final = 120.0
 
 
 class Reader:
-    """Follows the commands of a page, within the block; what the machine is made by is not done again."""
+    """Follows the commands of a page, within the block; what the machine is made by is not done again.
 
-    def __init__(self, stack: Stack, page: Path) -> None:
+    ``knobs`` are what this one changes in the ``.env`` besides what has to be.
+    """
+
+    def __init__(self, stack: Stack, page: Path, **knobs: str) -> None:
         found = [step for block in blocks(page) if block.language == "console" for step in steps(block)]
         self._stack = stack
+        self._knobs = knobs
         self._left = deque(step for step in found if step.command not in installing())
         self._shell: Shell
 
@@ -64,4 +68,4 @@ class Reader:
                 )
             time.sleep(0.5)
         if step.command == "cp .env.example .env":
-            self._stack.write_environment()
+            self._stack.write_environment(**self._knobs)

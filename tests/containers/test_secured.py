@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
 from tapline.demo import DEMO_CAPTURE
 from tests.containers.demo import COMPLETE, arrived, stream_of
-from tests.containers.machine import SECURED_PAGE
-from tests.containers.reader import Reader
 from tests.containers.stack import Stack, holdings
 from tests.waiting import wait_for
 from topics.admin import connect
@@ -21,17 +17,6 @@ from topics.settings import KafkaSettings
 pytestmark = pytest.mark.containers
 
 OF_THE_BROKER = {"ca.pem", "broker.pem"}
-
-
-@pytest.fixture(scope="module")
-def secured(stack: Stack) -> Iterator[Stack]:
-    """The stack as the page has it, until it says how to remove it; that is done in the end."""
-    with Reader(stack, SECURED_PAGE) as reader:
-        reader.follow_before("docker compose --profile '*' down --volumes")
-        yield stack
-        reader.follow_to_the_end()
-    assert not stack.client.containers.list(all=True)
-    assert not stack.client.volumes.list()
 
 
 def settings(stack: Stack, user: str) -> KafkaSettings:
@@ -45,7 +30,7 @@ def settings(stack: Stack, user: str) -> KafkaSettings:
     )
 
 
-def test_the_demo_capture_arrives(secured: Stack) -> None:
+def test_the_demo_capture_arrives(running: Stack) -> None:
     def complete() -> bool:
         try:
             with holdings() as held:
@@ -57,8 +42,8 @@ def test_the_demo_capture_arrives(secured: Stack) -> None:
     wait_for(complete, "everything to arrive", seconds=120, every=0.5)
 
 
-def test_a_user_comes_in_from_this_machine_and_a_stranger_does_not(secured: Stack) -> None:
-    known = settings(secured, "operator")
+def test_a_user_comes_in_from_this_machine_and_a_stranger_does_not(running: Stack) -> None:
+    known = settings(running, "operator")
     _, found = connect(known)
     assert "tapline.notification.v1" in found.topics
     with pytest.raises(TaplineError, match="does not accept the Kafka user operator"):
@@ -67,20 +52,20 @@ def test_a_user_comes_in_from_this_machine_and_a_stranger_does_not(secured: Stac
         connect(KafkaSettings())
 
 
-def test_a_user_sees_no_more_than_its_topics(secured: Stack) -> None:
-    seen = AdminClient(settings(secured, "capture").client()).list_topics(timeout=30).topics
+def test_a_user_sees_no_more_than_its_topics(running: Stack) -> None:
+    seen = AdminClient(settings(running, "capture").client()).list_topics(timeout=30).topics
     assert "tapline.flow.v1" in seen
     assert "tapline.notification.v1" not in seen
 
 
-def test_each_container_has_its_own_secrets_alone(secured: Stack) -> None:
+def test_each_container_has_its_own_secrets_alone(running: Stack) -> None:
     for service in ("capture", "workers", "exporter-elasticsearch"):
-        (container,) = secured.containers(service)
+        container = running.containers(service)[0]
         listed = container.exec_run(["ls", "/run/secrets"]).output.decode().split()
         assert set(listed) == {"ca.pem", "password"}
         own = container.exec_run(["cat", "/run/secrets/password"]).output.decode()
-        kept = (secured.folder / "compose" / "secrets" / f"{service}.password").read_text(encoding="utf-8")
+        kept = (running.folder / "compose" / "secrets" / f"{service}.password").read_text(encoding="utf-8")
         assert own == kept
         assert kept.strip() not in str(container.attrs), "a password is in what Docker tells of a container"
-    (kafka,) = secured.containers("kafka")
+    (kafka,) = running.containers("kafka")
     assert set(kafka.exec_run(["ls", "/run/secrets"]).output.decode().split()) == OF_THE_BROKER

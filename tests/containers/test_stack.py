@@ -1,4 +1,4 @@
-"""docker-compose.yml as it is, with real containers: everything arrives, whatever is killed, stopped or cut off."""
+"""Real containers, with a secured Kafka: everything arrives, whatever is killed, stopped or cut off."""
 
 from __future__ import annotations
 
@@ -29,15 +29,7 @@ OURS = ("capture", "workers", "exporter-elasticsearch")
 FAULT_SECONDS = 8.0
 """How long a fault lasts: longer than it takes to be noticed (workers.session_timeout)."""
 
-HOURS = count()
-
-
-@pytest.fixture(scope="module")
-def running(stack: Stack) -> Stack:
-    """The stack with two workers, all well."""
-    stack.write_environment(CAPTURE_NEWEST_SECONDS="1", GRAFANA_PASSWORD="not-used-here")
-    stack.start("--scale", "workers=2")
-    return stack
+HOURS = count(1)
 
 
 def send(stack: Stack) -> str:
@@ -60,10 +52,6 @@ def assert_arrives(stack: Stack, stream: str) -> None:
         return True
 
     wait_for(complete, "everything to arrive", seconds=SECONDS, every=0.5)
-
-
-def test_the_demo_capture_arrives(running: Stack) -> None:
-    assert_arrives(running, send(running))
 
 
 def test_nothing_of_ours_has_rights(running: Stack) -> None:
@@ -90,7 +78,8 @@ def test_ports_are_on_loopback(running: Stack) -> None:
 
 
 def test_prometheus_asks_every_component_and_has_the_rules(running: Stack) -> None:
-    watched = ("-f", "docker-compose.yml", "-f", "compose/watched.yml", "--profile", "console")
+    files = ("docker-compose.yml", "compose/secured.yml", "compose/watched.yml")
+    watched = [*(part for name in files for part in ("-f", name)), "--profile", "console"]
     running.compose(*watched, "up", "--detach", "--wait", "--no-recreate", "--no-deps", "prometheus", "console")
     try:
         components = Counter(
@@ -128,12 +117,12 @@ def asked(path: str) -> Any:
         return msgspec.json.decode(answer.read())["data"]
 
 
-def test_nothing_builds_in_an_image_and_none_is_too_large(stack: Stack) -> None:
+def test_nothing_builds_in_an_image_and_none_is_too_large(running: Stack) -> None:
     for image, megabytes in (("tapline", 400), ("tapline-capture", 700)):
-        size = stack.client.images.get(image).attrs["Size"]
+        size = running.client.images.get(image).attrs["Size"]
         assert size < megabytes * 1_000_000, f"{image} has {size / 1_000_000:.0f} MB"
         missing = "for each in gcc cc make pip pip3; do command -v $each; done; true"
-        found = stack.client.containers.run(image, ["sh", "-c", missing], remove=True, network_mode="none")
+        found = running.client.containers.run(image, ["sh", "-c", missing], remove=True, network_mode="none")
         assert not found.decode().split()
 
 
