@@ -16,7 +16,7 @@ FRESH_SECONDS: Final = 5.0
 KEPT_SECONDS: Final = 60.0
 """An older answer than this is given to nobody: one window, as what is counted changes once in each."""
 
-SLOW_SECONDS: Final = 0.2
+SLOW_SECONDS: Final = 0.1
 """What was answered sooner than this is asked anew once it is no longer fresh; whoever asks can wait for it."""
 
 REST: Final = 10
