@@ -113,6 +113,8 @@ def test_prometheus_asks_every_component_and_has_the_rules(running: Stack) -> No
             assert 'type="password"' in answer.read().decode()
     finally:
         running.compose(*watched, "rm", "--stop", "--force", "prometheus", "console")
+        for name in ("prometheus", "grafana"):
+            running.client.volumes.get(f"tapline_{name}").remove()
 
 
 def asked(path: str) -> Any:
