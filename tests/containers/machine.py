@@ -6,7 +6,6 @@ what is started in it is started in another. What its engine has built is kept, 
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -122,9 +121,7 @@ class Machine:
         program = ["dockerd", "--iptables=false", "--ip-masq=false", "--shutdown-timeout", "5", *options]
         log = self._scratch / "dockerd.log"
         with log.open("ab") as written:
-            process = subprocess.Popen(
-                self.command(*program), stdin=subprocess.DEVNULL, stdout=written, stderr=written, env=os.environ
-            )
+            process = subprocess.Popen(self.command(*program), stdin=subprocess.DEVNULL, stdout=written, stderr=written)
 
         def answers() -> bool:
             if process.poll() is not None:
