@@ -86,8 +86,8 @@ def flow_form(namespace: str, application: str, node: str, country: str, reason:
         total_source_packets=numbers["packets"],
         total_destination_packets=numbers["packets_back"],
         score=100 if reason else 0,
-        reasons=[reason] if reason else [],
-        tags=["watched"] if reason else [],
+        reasons=(reason,) if reason else (),
+        tags=("watched",) if reason else (),
     )
     sums = {
         "both": numbers["sent"] + numbers["back"],
