@@ -29,6 +29,7 @@ from tapline.services.kafka import Kafka
 from tests.integration.commands.conftest import TAPLINE, CommandLine
 from tests.integration.engines import engine_folder, engine_settings, running
 from tests.namespaces import cable, ip, needs_networks, own_network
+from tests.waiting import wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights and file systems can be changed by root alone")
 
@@ -110,8 +111,14 @@ def test_indices_that_take_no_writes(tapline: CommandLine, client: Elasticsearch
     name = index_name("flow", tapline.environment["TAPLINE_ELASTICSEARCH__NAMESPACE"])
     client.index(index=name, op_type="create", document={"@timestamp": "2026-11-29T00:00:00Z"})
     assert "indices" not in found(tapline)
-    client.indices.put_settings(index=name, settings={"index.blocks.read_only_allow_delete": True})
-    finding = found(tapline)["indices"]
+
+    def blocked() -> Finding | None:
+        # Where there is room the server takes such a block back by itself, every half a minute.
+        client.indices.put_settings(index=name, settings={"index.blocks.read_only_allow_delete": True})
+        return found(tapline).get("indices")
+
+    finding = wait_for(blocked, "the indices to be told of", seconds=120)
+    assert finding is not None
     assert finding.verdict == "problem"
     assert name in finding.finding
     assert "index.blocks.read_only_allow_delete: null" in finding.fix

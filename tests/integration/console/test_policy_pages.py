@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from console.parts import Console
 from console.server import ConsoleServer
@@ -333,7 +333,7 @@ def test_a_policy_is_exported_compared_and_imported(desk: Desk) -> None:
         changed = desk.scripts.parent / "changed.yaml"
         changed.write_text(text + "alerting: {per_identity_hour: 7}\n", encoding="utf-8")
         page.get_by_label("A file").set_input_files(changed)
-        page.wait_for_function("document.getElementById('import-text').value.includes('per_identity_hour')")
+        expect(page.locator("#import-text")).to_have_value(re.compile("per_identity_hour"), timeout=30_000)
         page.get_by_role("button", name="Show the difference").click()
         page.locator("#difference", has_text="per_identity_hour: 7").wait_for()
         assert faults(page) == []
