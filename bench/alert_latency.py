@@ -125,7 +125,7 @@ class Sender:
         position = self._positions.get((window, partition), 0)
         self._positions[window, partition] = position + count
         envelope = Envelope(FLOW.schema, NODE, "live", start, position, count)
-        self._producer.produce(FLOW.name(self._prefix), body, partition=partition, headers=envelope.headers())
+        self._producer.produce(FLOW.name(self._prefix), body, partition=partition, headers=[*envelope.headers()])
 
     def _mark(self, window: int) -> None:
         start = FIRST_WINDOW + window * WINDOW_SECONDS
@@ -135,7 +135,7 @@ class Sender:
                 marker = Snapshot(node=NODE, stream="live", window=start, announced=sent)
                 envelope = Envelope(SNAPSHOT_SCHEMA, NODE, "live", start, 0, 1)
                 self._producer.produce(
-                    topic.name(self._prefix), encode([marker]), partition=partition, headers=envelope.headers()
+                    topic.name(self._prefix), encode([marker]), partition=partition, headers=[*envelope.headers()]
                 )
 
     @staticmethod
@@ -155,7 +155,7 @@ def read_alerts(kafka: KafkaSettings, came: dict[str, float], stop: threading.Ev
         while not stop.is_set():
             for message in consumer.consume(1000, 0.02):
                 now = time.time()
-                envelope, records = open_message(message.headers(), message.value(), ALERT)
+                envelope, records = open_message(message.headers(), message.value(), ALERT)  # type: ignore[arg-type]
                 if not envelope.is_snapshot:
                     for alert in records:
                         came.setdefault(alert.flow_id, now)

@@ -7,7 +7,6 @@ all different, conditions that begin and end), how many runs of conditions a sta
 from __future__ import annotations
 
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -92,4 +91,4 @@ def _cpu(work: Callable[[], None]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -207,7 +207,8 @@ def main() -> None:
     parser.add_argument("--publish", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.publish:
-        print(json.dumps(publish(*options.publish, options.kafka)))
+        source, flows = options.publish
+        print(json.dumps(publish(source, flows, options.kafka)))
         return
     from bench.capture_light import topics_of_our_own  # noqa: PLC0415
 

@@ -58,7 +58,12 @@ def export(kafka: str, settings: str) -> None:
     exporter = Exporter(
         msgspec.json.decode(kafka, type=KafkaSettings), msgspec.json.decode(settings, type=ElasticsearchSettings)
     )
-    threading.Thread(target=lambda: (sys.stdin.read(), exporter.leave()), daemon=True).start()
+
+    def leave_with_input() -> None:
+        sys.stdin.read()
+        exporter.leave()
+
+    threading.Thread(target=leave_with_input, daemon=True).start()
 
     def tell() -> None:
         while True:
@@ -127,7 +132,7 @@ def publish(kafka: KafkaSettings, exporting: Exporting, over: threading.Event) -
             continue
         headers, body = made[sent % MADE]
         again = body.replace(MARK, b"%016x" % sent)
-        producer.produce(name, again, headers=headers, partition=sent % kafka.partitions)
+        producer.produce(name, again, headers=[*headers], partition=sent % kafka.partitions)
         sent += 1
         producer.poll(0)
         if sent % KEPT == 0:

@@ -94,7 +94,12 @@ def capture(engine: str, source: str, network: str, bootstrap: str) -> None:
         thread = threading.Thread(target=node.run)
         thread.start()
         over = threading.Event()
-        threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+
+        def end_with_input() -> None:
+            sys.stdin.read()
+            over.set()
+
+        threading.Thread(target=end_with_input, daemon=True).start()
         counter = (LISTENING.get(engine, engine), _COUNTERS.get(engine, "packets"))
         while not over.wait(0.02) and thread.is_alive():
             port = getattr(sources[0], "port", 1)

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from topics.catalog import FLOW, PARTIAL, Topic
-from topics.codec import Envelope
+from topics.codec import Envelope, Headers
 from workers.environment import Environment
 from workers.stages import build
 from workers.windows.stage import Stage
@@ -26,9 +26,10 @@ def cost(bodies: list[Message], environment: Environment) -> float:
             stages[topic.kind, number].start("")
     offsets = dict.fromkeys(stages, 0)
     began = time.process_time()
+    todo: list[tuple[str, int, Headers, bytes | None]]
     todo = [(topic.kind, partition, envelope.headers(), body) for topic, partition, envelope, body in bodies]
     while todo:
-        made = []
+        made: list[tuple[str, int, Headers, bytes | None]] = []
         for kind, partition, headers, body in todo:
             place = (kind, partition)
             if place in stages:

@@ -88,7 +88,7 @@ def wait_until_counted(kafka: KafkaSettings, flows: int) -> None:
     try:
         while sum(counted.values()) < flows:
             for message in consumer.consume(1000, 0.5):
-                _, records = open_message(message.headers(), message.value(), COUNTER)
+                _, records = open_message(message.headers(), message.value(), COUNTER)  # type: ignore[arg-type]
                 for record in records:
                     if getattr(record, "group", "") == "Aggregates":
                         counted[record.id] = record.meters["flows"]
@@ -118,7 +118,7 @@ def _filled(address: str, bodies: list[Message]) -> KafkaSettings:
     create(kafka)
     producer = Producer(kafka.client() | {"enable.idempotence": True, "compression.type": "zstd"})
     for topic, partition, envelope, body in bodies:
-        producer.produce(topic.name(kafka.prefix), body, partition=partition, headers=envelope.headers())
+        producer.produce(topic.name(kafka.prefix), body, partition=partition, headers=[*envelope.headers()])
         producer.poll(0)
     producer.flush()
     return kafka

@@ -139,7 +139,8 @@ def records_page() -> str:
     parts = [part for kind in kinds for part in _parts(kind)]
     lines = [NOTE, "# Records\n", prose(inspect.getdoc(records) or ""), ""]
     lines += ["The same as JSON Schema: [records.schema.json](records.schema.json).\n"]
-    for kind in [*kinds, records.Snapshot, *dict.fromkeys(parts)]:
+    shown: list[type[Struct]] = [*kinds, records.Snapshot, *dict.fromkeys(parts)]
+    for kind in shown:
         lines += _struct_section(kind)
     return "\n".join(lines)
 

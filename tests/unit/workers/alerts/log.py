@@ -105,7 +105,9 @@ class Kafka:
         for partials in self.partials.values():
             for partial in partials:
                 if partial.group == "Alerts":
-                    counted.update(dict(zip(partial.names, map(int, partial.meters), strict=True)))
+                    for name, meter in zip(partial.names, partial.meters, strict=True):
+                        assert isinstance(meter, int)
+                        counted[name] += meter
         return counted
 
 
