@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from console.errors import TooOften
@@ -17,6 +17,8 @@ router = APIRouter()
 MOST_STREAMS: Final = 10
 """Open streams of one session."""
 
+_MOST_DIGITS: Final = 20
+
 
 @router.get("/healthz")
 def healthz() -> Response:
@@ -25,21 +27,30 @@ def healthz() -> Response:
 
 
 @router.get("/events")
-async def events(request: Request, console: Asked, session: Viewer) -> StreamingResponse:
-    """The kinds of things that change: ``alerts``, ``policy``, and ``tick`` now and then."""
+async def events(
+    request: Request, console: Asked, session: Viewer, since: Annotated[int | None, Query(ge=0)] = None
+) -> StreamingResponse:
+    """The kinds of things that change: ``alerts``, ``policy``, ``workers``, and ``tick`` now and then.
+
+    Those of a page that says as of which moment it was drawn, or of a stream that goes on after it broke off
+    (``Last-Event-ID``), are also the changes from there on.
+    """
     if session.streams >= MOST_STREAMS:
         raise TooOften(f"{MOST_STREAMS} pages are open already: close one")
     token = request.cookies.get(cookie_name(console), "")
-    return StreamingResponse(_stream(console, session, token), media_type="text/event-stream")
+    last = request.headers.get("last-event-id", "")
+    if last.isascii() and last.isdigit() and len(last) <= _MOST_DIGITS:
+        since = int(last)
+    return StreamingResponse(_stream(console, session, token, since), media_type="text/event-stream")
 
 
-async def _stream(console: Console, session: Session, token: str) -> AsyncIterator[str]:
+async def _stream(console: Console, session: Session, token: str, since: int | None) -> AsyncIterator[str]:
     session.streams += 1
     try:
         yield "retry: 2000\n\n"
-        async for kind in console.hub.changes():
+        async for change in console.hub.changes(since):
             if console.sessions.find(token, used=False) is not None:
-                yield f"event: {kind}\ndata: \n\n"
+                yield f"id: {change.moment}\nevent: {change.kind}\ndata: \n\n"
             else:
                 yield "event: ended\ndata: \n\n"
                 return

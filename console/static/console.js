@@ -73,8 +73,8 @@
   const waiting = new Set();
   async function drawAnew(kind) {
     const places = [...document.querySelectorAll(`[data-live~="${kind}"][id]`)];
-    if (!places.length || document.hidden) return;
-    if (drawing) {
+    if (!places.length) return;
+    if (drawing || document.hidden) {
       waiting.add(kind);
       return;
     }
@@ -97,10 +97,14 @@
       // The connection says that it is gone; the next event tries again.
     } finally {
       drawing = false;
-      const [next] = waiting;
-      waiting.delete(next);
-      if (next) drawAnew(next);
+      drawWaiting();
     }
+  }
+
+  function drawWaiting() {
+    const [next] = waiting;
+    waiting.delete(next);
+    if (next) drawAnew(next);
   }
 
   function follow() {
@@ -114,6 +118,7 @@
     });
     for (const kind of ["alerts", "policy", "workers", "tick"]) events.addEventListener(kind, () => drawAnew(kind));
     addEventListener("pagehide", () => events.close());
+    document.addEventListener("visibilitychange", () => document.hidden || drawWaiting());
   }
 
   document.addEventListener("DOMContentLoaded", () => {

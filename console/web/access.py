@@ -22,8 +22,9 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def console_of(request: Request) -> Console:
-    """The console that is asked."""
+    """The console that is asked; the request keeps the moment from which on changes may be missing in the answer."""
     found: Console = request.app.state.console
+    request.state.moment = found.hub.moment
     return found
 
 

@@ -52,6 +52,7 @@ class Page:
             said=notice_of(session, self.request.query_params),
             path=self.request.url.path,
             live_from=live_from,
+            live_since=getattr(self.request.state, "moment", 0),
             RANGES=RANGES,
             **values,
         )

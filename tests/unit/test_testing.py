@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -151,14 +150,6 @@ class Interrupting(SessionMonitor):
         if flow.id == "1":
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """As on a terminal: processes that run tests beside each other are deaf to interrupts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_only_the_user_can_interrupt_a_run(interruptible: None) -> None:

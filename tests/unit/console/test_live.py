@@ -19,23 +19,58 @@ def test_a_slow_page_hears_of_each_kind_once() -> None:
         first = asyncio.ensure_future(anext(changes))
         await asyncio.sleep(0)
         hub.tell("alerts")
-        found = [await first]
+        found = [(await first).kind]
         for _ in range(1000):
             hub.tell("policy")
             hub.tell("alerts")
         await asyncio.sleep(0)
-        found += [await anext(changes), await anext(changes)]
+        found += [(await anext(changes)).kind, (await anext(changes)).kind]
         hub.close()
-        found += [kind async for kind in changes]
+        found += [change.kind async for change in changes]
         return found
 
     assert asyncio.run(listen()) == ["alerts", "alerts", "policy"]
 
 
+def test_a_page_hears_of_what_changed_before_it_listened_and_while_it_was_not_heard() -> None:
+    async def listen() -> list[str]:
+        hub = Hub()
+        hub.tell("workers")
+        drawn = hub.moment
+        hub.tell("policy")
+        changes = hub.changes(drawn, tick=60)
+        found = [await anext(changes)]
+        hub.tell("alerts")
+        hub.tell("policy")
+        found.append(await anext(changes))
+        await changes.aclose()
+        again = hub.changes(found[-1].moment, tick=60)
+        found += [await anext(again), await anext(again)]
+        await again.aclose()
+        late = hub.changes(found[-1].moment, tick=0.001)
+        found.append(await anext(late))
+        await late.aclose()
+        return [change.kind for change in found]
+
+    assert asyncio.run(listen()) == ["policy", "alerts", "alerts", "policy", "tick"]
+
+
+def test_a_page_of_a_console_that_was_started_anew_hears_of_all_that_this_one_knows() -> None:
+    async def listen() -> str:
+        before = Hub()
+        hub = Hub()
+        hub.tell("alerts")
+        async for change in hub.changes(before.moment, tick=60):
+            return change.kind
+        return ""
+
+    assert asyncio.run(listen()) == "alerts"
+
+
 def test_a_page_hears_now_and_then_even_if_nothing_happens() -> None:
     async def listen() -> str:
-        async for kind in Hub().changes(tick=0.001):
-            return kind
+        async for change in Hub().changes(tick=0.001):
+            return change.kind
         return ""
 
     assert asyncio.run(listen()) == "tick"
@@ -45,7 +80,7 @@ def test_a_hub_that_is_closed_keeps_nobody() -> None:
     async def listen() -> list[str]:
         hub = Hub()
         hub.close()
-        return [kind async for kind in hub.changes()]
+        return [change.kind async for change in hub.changes()]
 
     assert asyncio.run(listen()) == []
 

@@ -28,7 +28,7 @@ def test_a_signal_calls_stop_once_and_a_second_interrupts() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_an_interrupt_is_told_apart_from_what_only_looks_like_one() -> None:
+def test_an_interrupt_is_told_apart_from_what_only_looks_like_one(interruptible: None) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted), told_apart():
         signal.raise_signal(signal.SIGINT)
