@@ -11,8 +11,18 @@ from msgspec.structs import asdict
 
 from console.data.model import Answer
 from console.data.script_forms import FormField, form_of, params_of, shown
-from console.data.setting import Done, fitted, mark_of, policy_of, put, see_that_it_is_unchanged, view_of
-from console.errors import Missing, Mistake
+from console.data.setting import (
+    Done,
+    fitted,
+    mark_of,
+    policy_of,
+    put,
+    put_whole,
+    see_that_it_is_unchanged,
+    take_back,
+    view_of,
+)
+from console.errors import Missing
 from console.parts import Console
 from tapline.checks.base import Check
 from tapline.checks.hooks import written as hooks_written
@@ -199,20 +209,12 @@ def change_layer(console: Console, name: str, form: Mapping[str, str], author: s
 def set_check(console: Console, name: str, value: Mapping[str, Any], author: str) -> Done:
     """Set all of a check's settings at once; :class:`Mistake` where they cannot be."""
     check_of(console, name)
-    path = f"checks/{name}"
-    try:
-        found = fitted(console, {path: dict(value)})
-    except Misfit as error:
-        raise Mistake(str(error)) from error
-    return put(console, [(path, found[path])], author, str(value.get("comment", ""))[:1000], f"{name}: set")
+    return put_whole(console, "checks", name, value, author)
 
 
 def unset_check(console: Console, name: str, author: str) -> Done:
     """Take back what was set of a check."""
-    path = f"checks/{name}"
-    if path not in console.standing.entries():
-        raise Missing(f"nothing is set of {name} but in files")
-    return put(console, [(path, None)], author, "", f"{name}: taken back")
+    return take_back(console, "checks", name, author, "taken back")
 
 
 def _params_of(check: type[Check]) -> dict[str, Any]:

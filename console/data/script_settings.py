@@ -10,9 +10,9 @@ from pydantic import Field
 from console.data.check_settings import FormProblem
 from console.data.model import Answer
 from console.data.script_forms import FormField, form_of, params_of, shown
-from console.data.setting import Done, fitted, mark_of, policy_of, put, see_that_it_is_unchanged
+from console.data.setting import Done, fitted, mark_of, policy_of, put, put_whole, see_that_it_is_unchanged, take_back
 from console.data.workshop import FoundScript
-from console.errors import Missing, Mistake
+from console.errors import Missing
 from console.parts import Console
 from tapline.checks.base import Check
 from tapline.monitors import PacketMonitor
@@ -95,20 +95,12 @@ def change_script(console: Console, name: str, form: Mapping[str, str], author: 
 def set_script(console: Console, name: str, value: Mapping[str, Any], author: str) -> Done:
     """Set all of a script's settings at once; :class:`Mistake` where they cannot be."""
     _script_of(console, name)
-    path = f"scripts/{name}"
-    try:
-        found = fitted(console, {path: dict(value)})
-    except Misfit as error:
-        raise Mistake(str(error)) from error
-    return put(console, [(path, found[path])], author, str(value.get("comment", ""))[:1000], f"{name}: set")
+    return put_whole(console, "scripts", name, value, author)
 
 
 def unset_script(console: Console, name: str, author: str) -> Done:
     """Take back what was set of a script."""
-    path = f"scripts/{name}"
-    if path not in console.standing.entries():
-        raise Missing(f"nothing is set of {name} but in files")
-    return put(console, [(path, None)], author, "", f"{name}: as its file and the configuration say")
+    return take_back(console, "scripts", name, author, "as its file and the configuration say")
 
 
 def _script_of(console: Console, name: str) -> tuple[FoundScript, type[Script]]:

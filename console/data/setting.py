@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from console.data.model import Answer
-from console.errors import Outdated, Unavailable
+from console.errors import Missing, Mistake, Outdated, Unavailable
 from console.parts import Console
 from tapline.policy.changes import Misfit, fitting, in_force, together
 from tapline.policy.effective import PolicyView
@@ -77,3 +77,21 @@ def put(console: Console, entries: Sequence[tuple[str, Struct | None]], author: 
     if not texts:
         return Done(said=said, in_force=True)
     return Done(said=said, in_force=console.standing.wait_until_set(*texts[-1]))
+
+
+def put_whole(console: Console, section: str, name: str, value: Mapping[str, Any], author: str) -> Done:
+    """Set an entry to all that is given, with its comment; :class:`Mistake` where it cannot be used."""
+    path = f"{section}/{name}"
+    try:
+        found = fitted(console, {path: dict(value)})
+    except Misfit as error:
+        raise Mistake(str(error)) from error
+    return put(console, [(path, found[path])], author, str(value.get("comment", ""))[:1000], f"{name}: set")
+
+
+def take_back(console: Console, section: str, name: str, author: str, said: str) -> Done:
+    """Take back an entry; :class:`Missing` where it was not set, as what files say stays."""
+    path = f"{section}/{name}"
+    if path not in console.standing.entries():
+        raise Missing(f"nothing is set of {name} but in files")
+    return put(console, [(path, None)], author, "", f"{name}: {said}")

@@ -64,11 +64,14 @@ class SharedAnswers:
                 self._renewers.submit(self._renew, question, known, ask)
         if mine:
             try:
-                known.answer.set_result(ask())
+                found = ask()
             except BaseException as error:  # noqa: BLE001 - whoever waits must not wait for ever
                 self._forget(question, known)
                 known.answer.set_exception(error)
-            known.took = self._clock() - known.at
+            else:
+                # Before anybody can see that it is there.
+                known.took = self._clock() - known.at
+                known.answer.set_result(found)
         return cast("T", known.answer.result())
 
     def close(self) -> None:
