@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from confluent_kafka import Producer
 from playwright.sync_api import Browser, Page
 
 from console.parts import Console
+from console.settings import ConsoleSettings
+from exporters.elasticsearch.settings import ElasticsearchSettings
+from exporters.kibana.settings import KibanaSettings
+from tapline.commands.console_scripts import ScriptWorkshop
 from tests.integration.kibana.demo import Demo
 from tests.waiting import wait_for
 from topics.catalog import ALERT_STATE
 from topics.codec import Envelope, encode
 from topics.records import AlertState
+from topics.settings import KafkaSettings
+from workers.settings import WorkersSettings
 
 PASSWORD = "a long enough password"
 PATIENCE_MS = 120_000
@@ -108,3 +115,16 @@ def tell(seat: Seat, state: AlertState) -> None:
     assert failed == []
     engaged = state.status == "engaged"
     wait_for(lambda: bool(seat.console.standing.engaged()) == engaged, "the console to know of it")
+
+
+def console_alone(folder: Path, **settings: Any) -> Console:
+    """A console in a folder, for pages that need neither Kafka nor Elasticsearch."""
+    return Console(
+        ConsoleSettings(port=0, folder=str(folder / "console"), **settings),
+        KafkaSettings(bootstrap="127.0.0.1:1"),
+        ElasticsearchSettings(),
+        KibanaSettings(),
+        list,
+        ScriptWorkshop(WorkersSettings()),
+        [],
+    )

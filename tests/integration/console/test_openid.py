@@ -9,17 +9,11 @@ import pytest
 from oidc_provider_mock import User, run_server_in_thread
 from playwright.sync_api import Browser
 
-from console.parts import Console
 from console.server import ConsoleServer
-from console.settings import ConsoleSettings, OpenIdSettings
-from exporters.elasticsearch.settings import ElasticsearchSettings
-from exporters.kibana.settings import KibanaSettings
-from tapline.commands.console_scripts import ScriptWorkshop
+from console.settings import OpenIdSettings
 from tapline.process.health import Health
-from tests.integration.console.seat import PATIENCE_MS
+from tests.integration.console.seat import PATIENCE_MS, console_alone
 from tests.waiting import wait_for
-from topics.settings import KafkaSettings
-from workers.settings import WorkersSettings
 
 
 def test_one_gets_in_and_to_where_one_wanted(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,17 +28,7 @@ def test_one_gets_in_and_to_where_one_wanted(browser: Browser, tmp_path: Path, m
             client_secret="env:TAPLINE_TEST_SECRET",
             operators=["netops"],
         )
-        settings = ConsoleSettings(port=0, folder=str(tmp_path / "console"), openid=openid)
-        # The page that is looked at needs neither Kafka nor Elasticsearch.
-        console = Console(
-            settings,
-            KafkaSettings(bootstrap="127.0.0.1:1"),
-            ElasticsearchSettings(),
-            KibanaSettings(),
-            list,
-            ScriptWorkshop(WorkersSettings()),
-            [],
-        )
+        console = console_alone(tmp_path, openid=openid)
         with ConsoleServer(console, Health(), said.append) as server:
             thread = threading.Thread(target=server.run, name="console")
             thread.start()

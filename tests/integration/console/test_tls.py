@@ -9,40 +9,18 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from console.parts import Console
 from console.server import ConsoleServer
-from console.settings import ConsoleSettings
-from exporters.elasticsearch.settings import ElasticsearchSettings
-from exporters.kibana.settings import KibanaSettings
-from tapline.commands.console_scripts import ScriptWorkshop
 from tapline.process.health import Health
 from tests.certificates import write_certificates
+from tests.integration.console.seat import PASSWORD, console_alone
 from tests.waiting import wait_for
 from topics.errors import TaplineError
-from topics.settings import KafkaSettings
-from workers.settings import WorkersSettings
-
-PASSWORD = "a long enough password"
-
-
-def console(folder: Path, **files: str) -> Console:
-    """A console in a folder; what is looked at needs neither Kafka nor Elasticsearch."""
-    settings = ConsoleSettings(port=0, folder=str(folder / "console"), **files)
-    return Console(
-        settings,
-        KafkaSettings(bootstrap="127.0.0.1:1"),
-        ElasticsearchSettings(),
-        KibanaSettings(),
-        list,
-        ScriptWorkshop(WorkersSettings()),
-        [],
-    )
 
 
 def test_a_certificate_in_a_file_makes_it_speak_tls(tmp_path: Path) -> None:
     ca, certificate, key = (tmp_path / name for name in ("ca.pem", "console.pem", "console.key"))
     write_certificates(ca, certificate, key)
-    made = console(tmp_path, certificate_file=str(certificate), key_file=str(key))
+    made = console_alone(tmp_path, certificate_file=str(certificate), key_file=str(key))
     said: list[str] = []
     with ConsoleServer(made, Health(), said.append) as server:
         thread = threading.Thread(target=server.run, name="console")
@@ -77,5 +55,8 @@ def test_a_certificate_in_a_file_makes_it_speak_tls(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_told_at_the_start(files: dict[str, str], said: str, tmp_path: Path) -> None:
-    with pytest.raises(TaplineError, match=said), ConsoleServer(console(tmp_path, **files), Health(), lambda _: None):
+    with (
+        pytest.raises(TaplineError, match=said),
+        ConsoleServer(console_alone(tmp_path, **files), Health(), lambda _: None),
+    ):
         pass
